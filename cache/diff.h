@@ -1,0 +1,25 @@
+/* What differs between two snapshots, exactly: for the kernel's invalidation. Pure. */
+#pragma once
+
+#include "cache/index.h"
+
+enum diff_kind {
+    DIFF_FAMILY,   /* family appeared or went, or whether it has a blueprint changed; service NULL */
+    DIFF_SERVICE,  /* service appeared, went, moved between families/ and deleting/, or changed */
+    DIFF_SHARED,   /* the family's shared resources changed */
+    DIFF_RESOURCE, /* appeared, went, or its tags changed */
+    DIFF_GROUP     /* appeared, went, or its members or query changed */
+};
+enum diff_how { DIFF_ADDED, DIFF_REMOVED, DIFF_CHANGED };
+
+struct diff {
+    enum diff_kind kind;
+    enum diff_how how;
+    const struct index_family *family;     /* of the snapshot that has it (the new one where both) */
+    const struct index_service *service;
+    const struct index_resource *resource;
+    const struct index_group *group;
+};
+typedef void (*diff_fn)(void *arg, const struct diff *d);
+/* old may be NULL. A service that went from services to deleting is REMOVED (old one) and ADDED (new one). */
+void diff_snapshots(const struct snapshot *old, const struct snapshot *now, diff_fn fn, void *arg);
