@@ -71,6 +71,8 @@ struct resource_type {
     const struct property *properties;
     const char *const *attributes; /* of Fn::GetAtt; NULL-ended */
     size_t short_id_max;         /* greatest length of short_id, for the record's size */
+    const char *key_prefix;      /* of a thing without an ARN: its key is this and its short_id
+                                    ("elasticfilesystem/mount-target/"); else NULL */
 
     /* The identity (engine.md's table), a small object of strings with one-letter keys, from the properties in
      * which parameters are resolved and references to other steps still stand as {"Ref": …} / {"Fn::GetAtt": …}. A reference where a plain
@@ -89,6 +91,8 @@ struct resource_type {
     int (*settle)(struct step_ctx *s, json_t *properties, struct step_state *st, struct fault *f);
     /* Sends the delete of what st says is ours. 0: sent or nothing to send any more; -EBUSY: in use, ask again later (f names by what). */
     int (*remove)(struct step_ctx *s, const struct step_state *st, struct fault *f);
+    /* Stops what runs, deletes nothing: for the time of DeleteGrace. May be called again. NULL: nothing runs. */
+    int (*pause)(struct step_ctx *s, const struct step_state *st, struct fault *f);
     /* DeletionPolicy Retain at teardown: set / unset tags of what is ours. NULL: type cannot be retained (an error at load). */
     int (*retag)(struct step_ctx *s, const struct step_state *st, json_t *set, json_t *unset, struct fault *f);
 };

@@ -1,0 +1,77 @@
+/* What the files of provisioning share. Not for other rooms. */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/jobs.h"
+#include "base/map.h"
+#include "provision/blueprint.h"
+#include "provision/life.h"
+#include "provision/provision.h"
+#include "provision/record.h"
+
+enum {
+    CALL_TIMEOUT_MS = 10000,  /* the longest deadline of one sending (engine.md 6) */
+    CLAIM_TIMEOUT_MS = 3000,  /* engine.md 2 */
+    SETTLE_READS_MS = 10000,  /* engine.md 14: looks after an unclear answer come this much later */
+    CHILDREN_READ_MS = 5000,  /* engine.md 7 */
+    VANISHED_MS = 30000,      /* engine.md 2 */
+    DELETE_TIMEOUT_MS = 40 * 60 * 1000, /* of one teardown, an owner's; a security group alone may take 20 min */
+};
+
+struct provision {
+    struct aws_client *aws;
+    struct cache *cache;
+    struct clock *clock;
+    struct catalog *catalog; /* NULL: no blueprints */
+    char *account, *region, *partition, *family_tag, *service_tag, *db_ca;
+    char host[256];
+    int64_t refresh_ms, lease_ms;
+    bool read_only;
+
+    struct jobs *engines; /* one job an owned life */
+    struct jobs *steps;   /* one job a step at work */
+    struct cancel *stop;  /* raised by provision_stop */
+    bool watching;
+    pthread_t watcher;
+
+    provision_observer observer;
+    void *observer_arg;
+
+    pthread_mutex_t lock; /* guards all below, and every life */
+    pthread_cond_t changed; /* a life was kicked; engine threads and the watcher wait for it */
+    struct map *lives;      /* id → struct life * */
+    struct map *vanished;   /* id → malloc'ed int64_t, monotonic */
+    int64_t deletes_ms[64]; /* monotonic times of the last teardowns begun by this mount, a ring */
+    unsigned deletes_at;
+    bool swept;             /* the records were read once */
+    uint64_t sweep;
+    struct fault records_fault; /* err 0: the last sweep of the records succeeded */
+};
+
+/* claim.c: a life's engine thread; by the claim's maker or by take-over. Takes a reference to l. */
+enum engine_start { ENGINE_CLAIMED, ENGINE_TAKE_OVER };
+int engine_start(struct provision *p, struct life *l, enum engine_start how, int64_t claim_sent_ms);
+
+/* watch.c */
+int watch_start(struct provision *p);
+void watch_stop(struct provision *p);
+/* Reads one record and what stands beneath it into its life. -ENOENT: there is no record. */
+int watch_read(struct provision *p, const char *id, const struct aws_ctx *ctx, struct life **ret, struct fault *f);
+/* Takes the work of l up where engine.md 6 allows it now. */
+void watch_consider(struct provision *p, struct life *l);
+
+/* health.c: looks at the next service in rotation, where one is due. */
+void health_turn(struct provision *p);
+
+void provision_notify(struct provision *p, const char *family, const char *id);
+
+static inline int64_t now_ms(struct provision *p)
+{
+    return p->clock->monotonic_ms(p->clock);
+}
+static inline int64_t wall_ms(struct provision *p)
+{
+    return p->clock->wall_ms(p->clock);
+}

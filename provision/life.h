@@ -1,0 +1,78 @@
+/*
+ * A life: what this daemon knows of one record, from the claim to the record's end. The table of lives is the
+ * daemon's picture of /svcfs/*; engine threads write what they do into it, the watcher what others do. Everything
+ * here is thread-safe by the table's one lock, which is never held across a call, a callback or a wait.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "provision/record.h"
+
+struct provision;
+
+struct life {
+    /* Constant over the life. */
+    char *id, *family;
+    char claim[CLAIM_SIZE];
+
+    /* Under the lock. */
+    unsigned refs;
+    struct record *record;     /* last known; never NULL, replaced as a whole */
+    bool is_protected;
+    unsigned intent;           /* highest delete-K that was seen, 0: none */
+    unsigned owner_n;          /* highest owner-N that was seen, 0: none */
+    struct record_owner owner;
+    int64_t owner_since_ms;    /* monotonic: when owner-N or its content last changed; without an owner,
+                                  when the record was first seen so */
+    int64_t polled_ms;         /* monotonic: when it was last read by itself */
+    bool engaged;              /* an engine thread of this daemon works on it */
+    bool kicked;               /* the engine is to read the parameters beneath at once */
+    bool gone;                 /* its record is gone: the table has dropped it */
+    uint64_t sweep;            /* the last sweep of the records that saw it */
+    struct buf events;
+    bool degraded;
+    char trouble[200];         /* why it is degraded */
+    int64_t checked_wall_ms;
+    int64_t checked_ms;        /* monotonic; 0: never */
+    char **keys;               /* of the things without an ARN, as steps found them; n_keys */
+    size_t n_keys;
+};
+
+/* Whether there is work (engine.md 5). Call with the lock held, or on a copy. */
+bool life_has_work(const struct life *l);
+
+/* A reference to the life of this id, or NULL. */
+struct life *life_get(struct provision *p, const char *id);
+struct life *life_ref(struct provision *p, struct life *l);
+void life_unref(struct provision *p, struct life *l);
+
+/* The life of this record: made, or brought up to date, from record (taken over). Another claim than the one known: the
+ * old life is gone first. Tells the cache. NULL: no memory. */
+struct life *life_learn(struct provision *p, struct record *record);
+/* Own overwrite of the record was answered. Takes record. */
+void life_set_record(struct provision *p, struct life *l, struct record *record);
+/* The record is seen to be gone: tells the cache, notes the time for `EBUSY for 30 s`. */
+void life_vanished(struct provision *p, struct life *l);
+/* Parameters beneath as read just now. */
+void life_set_children(struct provision *p, struct life *l, unsigned intent, bool is_protected,
+                       unsigned owner_n, const struct record_owner *owner);
+/* Intent K was made by this daemon: the service moves to deleting/. */
+void life_set_intent(struct provision *p, struct life *l, unsigned intent);
+/* A thing without an ARN was made (or is gone again). */
+void life_set_key(struct provision *p, struct life *l, const char *key, bool there);
+void life_set_health(struct provision *p, struct life *l, bool degraded, const char *trouble);
+
+/* One line of `events`: time, logical id, action, physical id, text; "" and NULL become "-". */
+void life_event(struct provision *p, struct life *l, const char *logical, const char *action,
+                const char *physical, const char *fmt, ...) _printf_(6, 7);
+
+/* Copies of what is under the lock. record: a copy, *ret NULL without memory. */
+struct record *life_record(struct provision *p, struct life *l);
+
+/* All lives, referenced; *ret malloc'ed, each to be unref'ed. */
+int life_list(struct provision *p, struct life ***ret, size_t *ret_n);
+/* Whether any other life than l is of this family. */
+bool life_family_has_others(struct provision *p, const struct life *l);
+
+/* Milliseconds since a record of this id was seen to vanish; -1: never (or long ago). */
+int64_t life_since_vanished(struct provision *p, const char *id);
