@@ -1,0 +1,150 @@
+/*
+ * An arena is a list of chunks; each allocation is cut off the end of the newest one. Chunks double
+ * in size up to a megabyte, so that a small snapshot costs little and a large one few mallocs. What
+ * is larger than a quarter of a chunk gets a chunk of its own, which is put behind the newest, so
+ * that the newest one's rest is not lost. A free list was left out: snapshots are never changed,
+ * they are dropped whole.
+ */
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CHUNK_FIRST = 4096, CHUNK_LAST = 1 << 20 };
+
+struct chunk {
+    struct chunk *next;
+    size_t used, size;
+    alignas(max_align_t) unsigned char data[];
+};
+
+struct arena {
+    struct chunk *newest;
+    size_t next_size;
+    size_t total;
+};
+
+struct arena *arena_new(void)
+{
+    struct arena *a = calloc(1, sizeof(*a));
+
+    if (a != NULL)
+        a->next_size = CHUNK_FIRST;
+    return a;
+}
+
+void arena_free(struct arena *a)
+{
+    if (a == NULL)
+        return;
+    for (struct chunk *c = a->newest, *next; c != NULL; c = next) {
+        next = c->next;
+        free(c);
+    }
+    free(a);
+}
+
+static struct chunk *chunk_new(struct arena *a, size_t size)
+{
+    struct chunk *c;
+
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    c = calloc(1, sizeof(*c) + size);
+    if (c == NULL)
+        return NULL;
+    c->size = size;
+    a->total += sizeof(*c) + size;
+    return c;
+}
+
+static void *alloc_own_chunk(struct arena *a, size_t size)
+{
+    struct chunk *c = chunk_new(a, size);
+
+    if (c == NULL)
+        return NULL;
+    c->used = size;
+    if (a->newest == NULL) {
+        a->newest = c;
+    } else {
+        c->next = a->newest->next;
+        a->newest->next = c;
+    }
+    return c->data;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    const size_t align = alignof(max_align_t);
+    struct chunk *c = a->newest;
+    void *p;
+
+    if (size > SIZE_MAX - align)
+        return NULL;
+    size = (MAX(size, (size_t)1) + align - 1) / align * align;
+    if (c == NULL || c->size - c->used < size) {
+        if (size > a->next_size / 4)
+            return alloc_own_chunk(a, size);
+        c = chunk_new(a, a->next_size);
+        if (c == NULL)
+            return NULL;
+        c->next = a->newest;
+        a->newest = c;
+        a->next_size = MIN(a->next_size * 2, (size_t)CHUNK_LAST);
+    }
+    p = c->data + c->used;
+    c->used += size;
+    return p;
+}
+
+void *arena_array(struct arena *a, size_t n, size_t size)
+{
+    size_t total;
+
+    if (__builtin_mul_overflow(n, size, &total))
+        return NULL;
+    return arena_alloc(a, total);
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t n)
+{
+    char *copy = n == SIZE_MAX ? NULL : arena_alloc(a, n + 1);
+
+    if (copy != NULL) {
+        memcpy(copy, s, n);
+        copy[n] = '\0';
+    }
+    return copy;
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+    return arena_strndup(a, s, strlen(s));
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list ap, again;
+    char *text = NULL;
+    int len;
+
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    len = vsnprintf(NULL, 0, fmt, ap);
+    if (len >= 0)
+        text = arena_alloc(a, (size_t)len + 1);
+    if (text != NULL)
+        (void)vsnprintf(text, (size_t)len + 1, fmt, again);
+    va_end(again);
+    va_end(ap);
+    return text;
+}
+
+size_t arena_size(const struct arena *a)
+{
+    return a->total + sizeof(*a);
+}
