@@ -71,8 +71,5 @@ int aws_call(struct aws_client *c, const struct aws_action *a, const struct aws_
 typedef void (*aws_call_observer)(void *arg, const struct aws_action *a, int err, const struct fault *f);
 void aws_client_observe(struct aws_client *c, aws_call_observer fn, void *arg);
 
-static inline void json_decrefp(json_t **j)
-{
-    json_decref(*j);
-}
+/* json_decrefp is Jansson's. */
 #define _cleanup_json_ _cleanup_(json_decrefp)
