@@ -54,6 +54,22 @@ struct provision {
 enum engine_start { ENGINE_CLAIMED, ENGINE_TAKE_OVER };
 int engine_start(struct provision *p, struct life *l, enum engine_start how, int64_t claim_sent_ms);
 
+/* Waits for p->changed, with the lock held, until monotonic until_ms, a minute at most. */
+void provision_wait_locked(struct provision *p, int64_t until_ms);
+
+/* children.c: what stands beneath a record, for one claim. */
+struct children {
+    unsigned intent;  /* highest delete-K, 0: none */
+    bool is_protected;
+    unsigned owner_n; /* highest owner-N, 0: none */
+    struct record_owner owner;
+};
+/* Takes one parameter into c, where it belongs to id and claim. */
+void children_add(struct children *c, const char *id, const char *claim, const char *name,
+                  const char *value);
+int children_read(struct provision *p, const char *id, const char *claim, const struct aws_ctx *ctx,
+                  struct children *ret, struct fault *f);
+
 /* watch.c */
 int watch_start(struct provision *p);
 void watch_stop(struct provision *p);

@@ -1,0 +1,553 @@
+/*
+ * The engine thread of a life that this daemon owns: takes the lease, carries out what the record and the
+ * intents ask for, writes the outcome, says `released`. engine.md's protocol clauses 3 to 10 in their order.
+ *
+ * The thread itself does only what belongs to the owner: lease, parameters beneath, record. Steps run on workers, and tell
+ * it through provision's condition. Whatever blocks here is bounded by the lease, since every call's deadline is.
+ *
+ * A run ends in one of three ways: the outcome is written and the lease released; the lease is lost, then nothing
+ * is touched any more; the daemon stops, then the lease is released unless a write may still arrive that nobody knows of.
+ */
+#include "provision/run.h"
+
+#include <errno.h>
+
+#include "awsapi/ssm.h"
+#include "base/log.h"
+#include "base/str.h"
+
+enum {
+    STOP_PATIENCE_MS = 3000,
+    RETRY_MS = 2000, /* before this daemon takes the same work up again; doubles */
+};
+
+/* --- keeping the lease --- */
+
+static int read_children(struct run *r)
+{
+    struct aws_ctx ctx = {.timeout_ms = MIN(CALL_TIMEOUT_MS, MAX(1000, r->lease.length_ms / 3)),
+                          .no_retry = true,
+                          .not_after_ms = &r->lease.end_ms,
+                          .cancel = r->hard};
+    struct children c;
+
+    int e = children_read(r->p, r->life->id, r->life->claim, &ctx, &c, NULL);
+    if (e < 0)
+        return e;
+    r->intent = MAX(r->intent, c.intent);
+    r->is_protected = c.is_protected;
+    life_set_children(r->p, r->life, c.intent, c.is_protected, c.owner_n, &c.owner);
+    return c.owner_n > r->lease.n ? -ESTALE : 0;
+}
+
+static bool take_kick(struct run *r)
+{
+    pthread_mutex_lock(&r->p->lock);
+    bool kicked = r->life->kicked;
+    r->life->kicked = false;
+    if (kicked)
+        r->intent = MAX(r->intent, r->life->intent);
+    pthread_mutex_unlock(&r->p->lock);
+    return kicked;
+}
+
+int run_keep(struct run *r, bool read_now)
+{
+    struct provision *p = r->p;
+
+    if (cancel_raised(p->stop))
+        return -ECANCELED;
+    if (lease_over(&r->lease))
+        return -ESTALE;
+    if (now_ms(p) >= r->lease.renew_ms)
+        lease_renew(&r->lease, r->hard, NULL);
+    if (take_kick(r))
+        read_now = true;
+    if (read_now || now_ms(p) >= r->children_ms) {
+        int e = read_children(r);
+        r->children_ms = now_ms(p) + (e == 0 ? CHILDREN_READ_MS : 1000);
+        if (e == -ESTALE || (read_now && e < 0))
+            return e;
+    }
+    return lease_over(&r->lease) ? -ESTALE : 0;
+}
+
+static struct timespec deadline_in(int64_t ms)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += (ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
+void provision_wait_locked(struct provision *p, int64_t until_ms)
+{
+    int64_t ms = until_ms - now_ms(p);
+
+    if (ms <= 0)
+        return;
+    struct timespec t = deadline_in(MIN(ms, 60000));
+    pthread_cond_timedwait(&p->changed, &p->lock, &t);
+}
+
+/* A number that differs whenever a step's status does. */
+static size_t steps_ended(const struct run *r)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->n_steps; i++)
+        n += r->steps[i].status == STEP_DONE || r->steps[i].status == STEP_FAILED;
+    return n;
+}
+
+void run_wait(struct run *r, int64_t until_ms)
+{
+    struct provision *p = r->p;
+    int64_t until = MIN(until_ms, MIN(r->lease.renew_ms, r->children_ms));
+
+    until = MIN(until, atomic_load(&r->lease.end_ms));
+    pthread_mutex_lock(&p->lock);
+    size_t ended = steps_ended(r), running = r->running;
+    while (now_ms(p) < until && steps_ended(r) == ended && r->running == running &&
+           !r->life->kicked && !cancel_raised(p->stop))
+        provision_wait_locked(p, until);
+    pthread_mutex_unlock(&p->lock);
+}
+
+int run_sleep(struct run *r, int64_t until_ms)
+{
+    while (now_ms(r->p) < until_ms) {
+        int e = run_keep(r, false);
+        if (e < 0)
+            return e;
+        run_wait(r, until_ms);
+    }
+    return run_keep(r, false);
+}
+
+/* --- the record --- */
+
+/* After an unclear overwrite. 0: it is there; 1: it is not; else as run_keep. */
+static int record_arrived(struct run *r, const char *text, const struct fault *put)
+{
+    struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
+    char name[128];
+
+    int e = run_sleep(r, put->unclear_until_ms + SETTLE_READS_MS);
+    for (int64_t pause = 500; e == 0; pause *= 2) {
+        _cleanup_free_ char *now = NULL;
+        _cleanup_(record_freep) struct record *found = NULL;
+        struct fault f = FAULT_INIT;
+
+        naming_record(r->life->id, name, sizeof(name));
+        e = ssm_get_parameter(r->p->aws, &ctx, name, &now, &f);
+        if (e == 0 && streq(now, text))
+            return 0;
+        if (e == 0 && record_parse(r->life->id, now, &found, NULL) == 0 &&
+            streq(found->claim, r->life->claim))
+            return 1;
+        if (e == 0 || e == -ENOENT)
+            return -ESTALE; /* another life: ours has been ended by somebody */
+        e = run_sleep(r, now_ms(r->p) + pause);
+    }
+    return e;
+}
+
+static void tag_phase(struct run *r)
+{
+    struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
+    const struct ssm_tag tag = {TAG_PHASE, record_phase_name(r->record->phase)};
+    struct fault f = FAULT_INIT;
+    char name[128];
+
+    naming_record(r->life->id, name, sizeof(name));
+    if (ssm_add_tags(r->p->aws, &ctx, name, &tag, 1, &f) < 0)
+        life_event(r->p, r->life, NULL, "untagged", NULL, "%s of the record: %s: %s", TAG_PHASE,
+                   f.code, f.message);
+}
+
+int run_write_record(struct run *r, struct fault *f)
+{
+    struct aws_ctx ctx = {.timeout_ms = CALL_TIMEOUT_MS, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
+    _cleanup_free_ char *text = NULL;
+    struct record *copy = NULL;
+    struct fault put = FAULT_INIT;
+    char name[128];
+
+    r->record->changed_wall_ms = wall_ms(r->p);
+    naming_record(r->life->id, name, sizeof(name));
+    int e = record_print(r->record, &text, f);
+    for (int64_t pause = 250; e == 0; pause = MIN(pause * 2, 5000)) {
+        put = FAULT_INIT;
+        e = ssm_put_parameter(r->p->aws, &ctx, name, text, true, NULL, 0, &put);
+        if (e == 0)
+            break;
+        if (put.unclear)
+            e = record_arrived(r, text, &put);
+        else if (e == -EAGAIN)
+            e = run_sleep(r, now_ms(r->p) + pause) < 0 ? -ESTALE : 1;
+        else
+            return fault_copy(f, &put), e;
+        if (e == 0)
+            break;
+        e = e == 1 ? 0 : e;
+    }
+    if (e < 0)
+        return e;
+    e = record_copy(r->record, &copy);
+    if (e < 0)
+        return fault_set(f, e, "no memory");
+    tag_phase(r);
+    life_set_record(r->p, r->life, copy);
+    return 0;
+}
+
+/* --- steps --- */
+
+static void step_job(void *arg)
+{
+    struct step_run *s = arg;
+    struct run *r = s->run;
+
+    static int (*const work[])(struct step_run *) = {
+        [STEP_MAKE] = step_make, [STEP_PAUSE] = step_pause, [STEP_UNMAKE] = step_unmake};
+
+    s->fault = FAULT_INIT;
+    int e = work[s->work](s);
+    pthread_mutex_lock(&r->p->lock);
+    if (e < 0 && s->fault.err == 0)
+        s->fault.err = e;
+    if (e == -ECANCELED)
+        s->status = STEP_PENDING;
+    else
+        s->status = e < 0 ? STEP_FAILED : STEP_DONE;
+    r->running--;
+    pthread_cond_broadcast(&r->p->changed);
+    pthread_mutex_unlock(&r->p->lock);
+}
+
+int run_start_step(struct run *r, struct step_run *s, enum step_work work)
+{
+    pthread_mutex_lock(&r->p->lock);
+    s->status = STEP_RUNNING;
+    s->work = work;
+    r->running++;
+    pthread_mutex_unlock(&r->p->lock);
+    int e = jobs_add(r->p->steps, step_job, s);
+    if (e < 0) {
+        pthread_mutex_lock(&r->p->lock);
+        s->status = STEP_PENDING;
+        r->running--;
+        pthread_mutex_unlock(&r->p->lock);
+    }
+    return e;
+}
+
+/* Waits until no worker has anything of r. Its calls are cut off where the lease is lost, and soon after the daemon
+ * was told to stop. */
+static int wait_for_workers(struct run *r)
+{
+    struct provision *p = r->p;
+    int64_t cut = now_ms(p) + STOP_PATIENCE_MS;
+    int kept = 0;
+
+    for (;;) {
+        pthread_mutex_lock(&p->lock);
+        size_t running = r->running;
+        if (running > 0 && kept < 0)
+            provision_wait_locked(p, now_ms(p) + 200);
+        pthread_mutex_unlock(&p->lock);
+        if (running == 0)
+            return kept;
+        if (kept == 0) {
+            run_wait(r, now_ms(p) + 1000);
+            kept = run_keep(r, false);
+        }
+        if (kept < 0)
+            cancel_raise(r->soft);
+        if (kept == -ESTALE || (kept < 0 && now_ms(p) >= cut))
+            cancel_raise(r->hard);
+    }
+}
+
+int run_stop_steps(struct run *r)
+{
+    cancel_raise(r->soft);
+    int kept = wait_for_workers(r);
+
+    r->soft = cancel_unref(r->soft);
+    r->soft = cancel_new();
+    if (!r->soft)
+        return -ENOMEM;
+    return kept;
+}
+
+struct aside {
+    struct run *run;
+    void (*fn)(struct run *r);
+};
+
+static void aside_job(void *arg)
+{
+    struct aside *a = arg;
+    struct run *r = a->run;
+
+    a->fn(r);
+    free(a);
+    pthread_mutex_lock(&r->p->lock);
+    r->running--;
+    pthread_cond_broadcast(&r->p->changed);
+    pthread_mutex_unlock(&r->p->lock);
+}
+
+int run_aside(struct run *r, void (*fn)(struct run *r))
+{
+    struct aside *a = malloc(sizeof(*a));
+
+    if (!a)
+        return -ENOMEM;
+    *a = (struct aside){r, fn};
+    pthread_mutex_lock(&r->p->lock);
+    r->running++;
+    pthread_mutex_unlock(&r->p->lock);
+    int e = jobs_add(r->p->steps, aside_job, a);
+    if (e < 0) {
+        free(a);
+        pthread_mutex_lock(&r->p->lock);
+        r->running--;
+        pthread_mutex_unlock(&r->p->lock);
+        return e;
+    }
+    return 0;
+}
+
+int run_drain(struct run *r)
+{
+    return wait_for_workers(r);
+}
+
+void run_free_steps(struct run *r)
+{
+    for (size_t i = 0; i < r->n_steps; i++) {
+        step_state_done(&r->steps[i].state);
+        json_decref(r->steps[i].identity);
+    }
+    free(r->steps);
+    r->steps = NULL;
+    r->n_steps = 0;
+}
+
+int run_steps_from_record(struct run *r, struct fault *f)
+{
+    run_free_steps(r);
+    r->steps = calloc(r->record->n_steps + 1, sizeof(*r->steps));
+    if (!r->steps)
+        return fault_set(f, -ENOMEM, "no memory");
+    for (size_t i = 0; i < r->record->n_steps; i++) {
+        struct record_step *from = &r->record->steps[i];
+        struct step_run *s = &r->steps[i];
+
+        if (!from->type)
+            return fault_set(f, -EPROTO,
+                             "the record has a step %s of a type that this version does not know",
+                             from->logical);
+        *s = (struct step_run){.run = r,
+                               .index = i,
+                               .logical = from->logical,
+                               .type = from->type,
+                               .identity = json_incref(from->identity),
+                               .retain = from->retain};
+        r->n_steps++;
+        if (naming_token(r->life->claim, s->logical, s->token) < 0)
+            return fault_set(f, -EIO, "cannot compute the token of %s", s->logical);
+    }
+    return 0;
+}
+
+/* --- the thread --- */
+
+void run_free(struct run *r)
+{
+    if (!r)
+        return;
+    run_free_steps(r);
+    plan_free(r->plan);
+    record_free(r->record);
+    cancel_unref(r->hard);
+    cancel_unref(r->soft);
+    json_decref(r->tags);
+    life_unref(r->p, r->life);
+    free(r);
+}
+struct run *run_new(struct provision *p, struct life *l)
+{
+    struct run *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        return NULL;
+    r->p = p;
+    r->life = life_ref(p, l);
+    r->hard = cancel_new();
+    r->soft = cancel_new();
+    r->record = life_record(p, l);
+    r->tags = json_pack("{s:s, s:s, s:s, s:s}", p->service_tag, l->id, p->family_tag, l->family,
+                        TAG_MODE, MODE_AUTOMATIC, TAG_CLAIM, l->claim);
+    r->lease = (struct lease){.p = p, .id = l->id, .claim = l->claim, .length_ms = p->lease_ms};
+    atomic_store(&r->lease.end_ms, INT64_MAX);
+    r->give_up_ms = INT64_MAX;
+    if (!r->hard || !r->soft || !r->record || !r->tags) {
+        run_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+/* A taker reads the record anew, later, and stops where it is another life's or none (engine.md 6, 14). */
+static int take_record(struct run *r)
+{
+    struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
+    struct record *found = NULL;
+    struct fault f = FAULT_INIT;
+    char name[128];
+    int e = run_sleep(r, now_ms(r->p) + SETTLE_READS_MS);
+
+    naming_record(r->life->id, name, sizeof(name));
+    while (e == 0) {
+        _cleanup_free_ char *text = NULL;
+        e = ssm_get_parameter(r->p->aws, &ctx, name, &text, &f);
+        if (e == -ENOENT) {
+            lease_undo(&r->lease);
+            life_vanished(r->p, r->life);
+            return -ESTALE;
+        }
+        if (e == 0) {
+            e = record_parse(r->life->id, text, &found, &f);
+            break;
+        }
+        e = run_sleep(r, now_ms(r->p) + 1000);
+    }
+    if (e < 0)
+        return e;
+    if (!streq(found->claim, r->life->claim)) {
+        lease_undo(&r->lease);
+        record_free(found);
+        return -ESTALE;
+    }
+    record_free(r->record);
+    r->record = found;
+    struct record *copy = NULL;
+    if (record_copy(found, &copy) == 0)
+        life_set_record(r->p, r->life, copy);
+    return 0;
+}
+
+static int run_own(struct run *r, enum engine_start how, int64_t claim_sent_ms)
+{
+    struct provision *p = r->p;
+    struct fault f = FAULT_INIT;
+    int e;
+
+    if (how == ENGINE_CLAIMED) {
+        e = lease_take(&r->lease, 1, claim_sent_ms + r->record->lease_ms, r->hard, &f);
+    } else {
+        pthread_mutex_lock(&p->lock);
+        unsigned n = r->life->owner_n + 1;
+        pthread_mutex_unlock(&p->lock);
+        e = lease_take(&r->lease, n, 0, r->hard, &f);
+        if (e == 0)
+            e = take_record(r);
+        if (e == 0)
+            life_event(p, r->life, NULL, "taken-over", NULL, "%s goes on, as owner %u", p->host, n);
+    }
+    if (e < 0 && e != -EALREADY)
+        log_debug("%s: not its owner: %s", r->life->id, f.message);
+    return e;
+}
+
+/* Work until there is none. 0: none is left; 1: the record is gone; negative: as run_keep. */
+static int run_work(struct run *r)
+{
+    for (;;) {
+        int e = run_keep(r, true);
+        if (e < 0)
+            return e;
+        if (r->record->phase == PHASE_DELETING || r->intent > r->record->spent)
+            e = run_teardown(r);
+        else if (r->record->phase == PHASE_CREATING)
+            e = run_create(r);
+        else
+            return 0;
+        if (e != 0)
+            return e;
+    }
+}
+
+struct engine_job {
+    struct provision *p;
+    struct life *life;
+    enum engine_start how;
+    int64_t claim_sent_ms;
+};
+
+static void engine_end(struct provision *p, struct life *l)
+{
+    pthread_mutex_lock(&p->lock);
+    l->engaged = false;
+    l->owner_since_ms = now_ms(p);
+    l->next_try_ms = now_ms(p) + (RETRY_MS << MIN(l->tries, 6u));
+    l->tries++;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    provision_notify(p, l->family, l->id);
+    life_unref(p, l);
+}
+
+static void engine_main(void *arg)
+{
+    struct engine_job *job = arg;
+    struct provision *p = job->p;
+    struct run *r = run_new(p, job->life);
+
+    if (r)
+        r->fresh = job->how == ENGINE_CLAIMED;
+    if (r && run_own(r, job->how, job->claim_sent_ms) == 0) {
+        int e = run_work(r);
+        if (e != 1) {
+            run_stop_steps(r);
+            if (e != -ESTALE && now_ms(p) >= atomic_load(&r->tainted_ms))
+                lease_release(&r->lease);
+        }
+    }
+    run_free(r);
+    engine_end(p, job->life);
+    free(job);
+}
+
+int engine_start(struct provision *p, struct life *l, enum engine_start how, int64_t claim_sent_ms)
+{
+    struct engine_job *job = calloc(1, sizeof(*job));
+
+    if (!job)
+        return -ENOMEM;
+    *job = (struct engine_job){p, l, how, claim_sent_ms};
+    pthread_mutex_lock(&p->lock);
+    bool mine = !l->engaged && !l->gone;
+    if (mine) {
+        l->engaged = true;
+        l->refs++;
+    }
+    pthread_mutex_unlock(&p->lock);
+    int e = mine ? jobs_add(p->engines, engine_main, job) : -EALREADY;
+    if (e < 0) {
+        free(job);
+        if (mine)
+            engine_end(p, l);
+    }
+    return e;
+}
