@@ -37,6 +37,7 @@ struct aws_ctx {
     const atomic_int_least64_t *not_after_ms; /* no deadline passes this (monotonic; a lease's end, which
                                                  renewals move), or NULL */
     struct cancel *cancel; /* or NULL */
+    bool no_retry;      /* reads too are sent once */
     double rate;        /* share of the bucket that this caller may use; 0: all (background work: 0.33) */
 };
 

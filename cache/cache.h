@@ -52,6 +52,10 @@ void cache_freshness(struct cache *c, struct cache_freshness *ret);
 int cache_put(struct cache *c, const char *key, const struct index_tag *tags, size_t n_tags);
 int cache_gone(struct cache *c, const char *key); /* hides what the owning service says is gone */
 
+/* The same for resource groups: they stand in groups/ at once. query: a ResourceQuery as JSON text. */
+int cache_put_group(struct cache *c, const char *name, const char *arn, const char *query);
+int cache_gone_group(struct cache *c, const char *name);
+
 /* What a record says of its service; it outranks the tags of the record (which lag). */
 struct cache_record {
     const char *id, *family, *claim;
