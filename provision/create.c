@@ -158,9 +158,11 @@ static int write_ready(struct run *r, struct fault *f)
     r->record->error = NULL;
     r->record->phase = PHASE_READY;
     e = run_write_record(r, f);
-    if (e == 0)
-        life_event(r->p, r->life, NULL, "ready", NULL, "all %zu steps are done", r->n_steps);
-    return e;
+    if (e < 0)
+        return e;
+    life_event(r->p, r->life, NULL, "ready", NULL, "all %zu steps are done", r->n_steps);
+    life_set_health(r->p, r->life, false, "");
+    return 0;
 }
 
 /* OnFailure ROLLBACK: the owner makes the intent that somebody's rmdir would make. */
@@ -175,25 +177,8 @@ static int roll_back(struct run *r)
     if (e < 0 && f.unclear)
         e = run_sleep(r, f.unclear_until_ms + SETTLE_READS_MS);
     if (e < 0 && e != -EEXIST)
-        life_event(r->p, r->life, NULL, "failed", NULL, "cannot begin the roll-back: %s", f.message);
+        life_event_fault(r->p, r->life, NULL, "failed", NULL, "cannot begin the roll-back", &f);
     return e == -ECANCELED || e == -ESTALE ? e : run_keep(r, true);
-}
-
-static int write_failed(struct run *r, const char *step, const struct fault *why)
-{
-    struct fault f = FAULT_INIT;
-
-    free(r->record->error);
-    r->record->error = record_error_text(step, why);
-    r->record->phase = PHASE_FAILED;
-    life_event(r->p, r->life, step, "failed", NULL, "creation: %s", why->message);
-    int e = run_write_record(r, &f);
-    if (e < 0 && e != -ESTALE && e != -ECANCELED)
-        life_event(r->p, r->life, NULL, "failed", NULL, "the record cannot be written: %s: %s",
-                   f.code, f.message);
-    if (e == 0 && r->plan && blueprint_settings(r->plan->blueprint)->rollback)
-        e = roll_back(r);
-    return e;
 }
 
 static bool run_ended(int e)
@@ -230,5 +215,8 @@ int run_create(struct run *r)
         made = write_ready(r, &why);
     if (made == 0 || run_ended(made))
         return made;
-    return write_failed(r, failed ? failed->logical : "", &why);
+    e = run_fail(r, failed ? failed->logical : "", "creation", &why);
+    if (e == 0 && r->plan && blueprint_settings(r->plan->blueprint)->rollback)
+        e = roll_back(r);
+    return e;
 }

@@ -168,8 +168,7 @@ static void tag_phase(struct run *r)
 
     naming_record(r->life->id, name, sizeof(name));
     if (ssm_add_tags(r->p->aws, &ctx, name, &tag, 1, &f) < 0)
-        life_event(r->p, r->life, NULL, "untagged", NULL, "%s of the record: %s: %s", TAG_PHASE,
-                   f.code, f.message);
+        life_event_fault(r->p, r->life, NULL, "untagged", NULL, TAG_PHASE " of the record", &f);
 }
 
 int run_write_record(struct run *r, struct fault *f)
@@ -206,6 +205,20 @@ int run_write_record(struct run *r, struct fault *f)
     tag_phase(r);
     life_set_record(r->p, r->life, copy);
     return 0;
+}
+
+int run_fail(struct run *r, const char *step, const char *what, const struct fault *why)
+{
+    struct fault f = FAULT_INIT;
+
+    free(r->record->error);
+    r->record->error = record_error_text(step, why);
+    r->record->phase = PHASE_FAILED;
+    life_event_fault(r->p, r->life, step, "failed", NULL, what, why);
+    int e = run_write_record(r, &f);
+    if (e < 0 && e != -ESTALE && e != -ECANCELED)
+        life_event_fault(r->p, r->life, NULL, "failed", NULL, "the record cannot be written", &f);
+    return e;
 }
 
 /* --- steps --- */

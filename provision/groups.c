@@ -14,11 +14,6 @@
 
 enum { GROUP_NAME_SIZE = 129 };
 
-static void told(struct run *r, const char *action, const char *name, const struct fault *f)
-{
-    life_event(r->p, r->life, NULL, action, name, "%s: %s: %s", f->call, f->code, f->message);
-}
-
 /* Makes one group and lays it over the cache. */
 static void make_one(struct run *r, const char *name, json_t *query, json_t *tags)
 {
@@ -32,7 +27,7 @@ static void make_one(struct run *r, const char *name, json_t *query, json_t *tag
     if (e == -EEXIST)
         return;
     if (e < 0) {
-        told(r, "no-group", name, &f);
+        life_event_fault(r->p, r->life, NULL, "no-group", name, NULL, &f);
         return;
     }
     _cleanup_free_ char *text = json_dumps(query, JSON_COMPACT);
@@ -86,7 +81,7 @@ static void remove_one(struct run *r, const char *name, const char *key, const c
     if (e == 0)
         e = groups_delete(r->p->aws, &ctx, name, &f);
     if (e < 0 && e != -ENOENT)
-        told(r, "group-left", name, &f);
+        life_event_fault(r->p, r->life, NULL, "group-left", name, NULL, &f);
     else
         cache_gone_group(r->p->cache, name);
 }

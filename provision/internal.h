@@ -48,9 +48,14 @@ struct provision {
     bool swept;             /* the records were read once */
     uint64_t sweep;
     struct fault records_fault; /* err 0: the last sweep of the records succeeded */
+    struct map *bad_records;    /* id → malloc'ed line: records that cannot be read */
+    bool health_busy;           /* a look at a service's health is under way */
+
+    /* The watcher's own. */
+    struct map *leftovers;      /* parameter → malloc'ed int64_t: since when seen beneath a dead claim */
 };
 
-/* claim.c: a life's engine thread; by the claim's maker or by take-over. Takes a reference to l. */
+/* engine.c: a life's engine thread; by the claim's maker or by take-over. Takes a reference to l. */
 enum engine_start { ENGINE_CLAIMED, ENGINE_TAKE_OVER };
 int engine_start(struct provision *p, struct life *l, enum engine_start how, int64_t claim_sent_ms);
 
@@ -81,7 +86,14 @@ void watch_consider(struct provision *p, struct life *l);
 /* health.c: looks at the next service in rotation, where one is due. */
 void health_turn(struct provision *p);
 
+/* provision.c: tell the observer, without any lock. */
 void provision_notify(struct provision *p, const char *family, const char *id);
+void provision_notify_all(struct provision *p);
+/* The catalogue changed: tells cache and observer. */
+void provision_blueprints_changed(struct provision *p);
+/* Remembers why the record of id cannot be read; f NULL: it can. */
+void provision_set_bad_record(struct provision *p, const char *id, const struct fault *f);
+bool provision_is_bad_record(struct provision *p, const char *id);
 
 static inline int64_t now_ms(struct provision *p)
 {

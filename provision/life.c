@@ -360,6 +360,18 @@ void life_event(struct provision *p, struct life *l, const char *logical, const 
     provision_notify(p, l->family, l->id);
 }
 
+void life_event_fault(struct provision *p, struct life *l, const char *logical, const char *action,
+                      const char *physical, const char *what, const struct fault *f)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT(2048);
+    const char *const parts[] = {what, f->call, f->code, f->message};
+
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+        if (parts[i] && parts[i][0])
+            buf_printf(&text, "%s%s", text.len ? ": " : "", parts[i]);
+    life_event(p, l, logical, action, physical, "%s", buf_str(&text));
+}
+
 /* --- copies --- */
 
 struct record *life_record(struct provision *p, struct life *l)

@@ -1,6 +1,6 @@
 /*
  * A life: what this daemon knows of one record, from the claim to the record's end. The table of lives is the
- * daemon's picture of /svcfs/*; engine threads write what they do into it, the watcher what others do. Everything
+ * daemon's picture of all below /svcfs; engine threads write what they do into it, the watcher what others do. Everything
  * here is thread-safe by the table's one lock, which is never held across a call, a callback or a wait.
  */
 #pragma once
@@ -26,6 +26,8 @@ struct life {
                                   when the record was first seen so */
     int64_t polled_ms;         /* monotonic: when it was last read by itself */
     bool engaged;              /* an engine thread of this daemon works on it */
+    unsigned tries;            /* how often this daemon has worked on it */
+    int64_t next_try_ms;       /* monotonic: not taken up again before it */
     bool kicked;               /* the engine is to read the parameters beneath at once */
     bool gone;                 /* its record is gone: the table has dropped it */
     uint64_t sweep;            /* the last sweep of the records that saw it */
@@ -65,6 +67,10 @@ void life_set_health(struct provision *p, struct life *l, bool degraded, const c
 /* One line of `events`: time, logical id, action, physical id, text; "" and NULL become "-". */
 void life_event(struct provision *p, struct life *l, const char *logical, const char *action,
                 const char *physical, const char *fmt, ...) _printf_(6, 7);
+
+/* The same with "what: call: code: message" of f as the text, without what is empty. */
+void life_event_fault(struct provision *p, struct life *l, const char *logical, const char *action,
+                      const char *physical, const char *what, const struct fault *f);
 
 /* Copies of what is under the lock. record: a copy, *ret NULL without memory. */
 struct record *life_record(struct provision *p, struct life *l);

@@ -61,6 +61,8 @@ void run_wait(struct run *r, int64_t until_ms);
 int run_sleep(struct run *r, int64_t until_ms);
 /* Overwrites the record with r->record and tells life and cache. 0, -ESTALE, -ECANCELED, or why AWS refused. */
 int run_write_record(struct run *r, struct fault *f);
+/* The outcome `failed`: step (or "") and why stand in the record. As run_write_record. */
+int run_fail(struct run *r, const char *step, const char *what, const struct fault *why);
 /* Gives step s to a worker. */
 int run_start_step(struct run *r, struct step_run *s, enum step_work work);
 /* Ends the waits of running steps and keeps the lease until all have ended. */

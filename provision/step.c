@@ -197,8 +197,7 @@ static void step_unclear(struct step_run *s, const struct fault *f)
 
     atomic_max(&r->quiet_ms, f->unclear_until_ms + SETTLE_READS_MS);
     atomic_max(&r->tainted_ms, f->unclear_until_ms);
-    life_event(r->p, r->life, s->logical, "unclear", NULL, "%s: %s; looking again later", f->call,
-               f->message);
+    life_event_fault(r->p, r->life, s->logical, "unclear", NULL, "to be looked at again", f);
 }
 
 /* Whether an error is worth another try of the same. */
@@ -210,7 +209,7 @@ static bool passing(int err)
 
 /* --- making --- */
 
-static int fail_stranger(struct step_run *s, const struct step_state *st, struct fault *f)
+static int fail_stranger(const struct step_state *st, struct fault *f)
 {
     fault_set(f, -EEXIST, "exists, not ours: %s", st->detail[0] ? st->detail : st->physical);
     snprintf(f->next, sizeof(f->next),
@@ -315,7 +314,7 @@ static int make_look(struct step_run *s, struct step_state *st, struct pace *pac
         case FOUND_OURS:
             return 0;
         case FOUND_STRANGER:
-            return fail_stranger(s, st, f);
+            return fail_stranger(st, f);
         case FOUND_GOING:
             return 2;
         case FOUND_ABSENT:
@@ -408,8 +407,7 @@ int step_make(struct step_run *s)
     if (e == 0)
         life_event(r->p, r->life, s->logical, "done", st.short_id, "%s", s->type->name);
     else if (e != -ECANCELED)
-        life_event(r->p, r->life, s->logical, "failed", NULL, "%s: %s: %s", f->call, f->code,
-                   f->message);
+        life_event_fault(r->p, r->life, s->logical, "failed", NULL, NULL, f);
     step_state_done(&st);
     return e;
 }
@@ -435,8 +433,7 @@ static int unmake_send(struct step_run *s, const struct step_state *st, struct p
     if (e != -EBUSY && !passing(e))
         return e;
     if (pace->wait_ms <= POLL_FIRST_MS)
-        life_event(r->p, r->life, s->logical, "waits", st->short_id, "%s: %s: %s", f->call, f->code,
-                   f->message);
+        life_event_fault(r->p, r->life, s->logical, "waits", st->short_id, NULL, f);
     return 0;
 }
 
@@ -535,8 +532,7 @@ int step_unmake(struct step_run *s)
     if (e == 0 && sent)
         life_event(r->p, r->life, s->logical, "deleted", seen.short_id, "%s", s->type->name);
     else if (e < 0 && e != -ECANCELED)
-        life_event(r->p, r->life, s->logical, "failed", seen.short_id, "%s: %s: %s", f->call,
-                   f->code, f->message);
+        life_event_fault(r->p, r->life, s->logical, "failed", seen.short_id, NULL, f);
     return e;
 }
 

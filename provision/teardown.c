@@ -15,18 +15,8 @@
 
 static int write_failed(struct run *r, const char *step, const struct fault *why)
 {
-    struct fault f = FAULT_INIT;
-
-    free(r->record->error);
-    r->record->error = record_error_text(step, why);
-    r->record->phase = PHASE_FAILED;
     r->record->spent = MAX(r->intent, r->record->spent);
-    life_event(r->p, r->life, step, "failed", NULL, "teardown: %s", why->message);
-    int e = run_write_record(r, &f);
-    if (e < 0 && e != -ESTALE && e != -ECANCELED)
-        life_event(r->p, r->life, NULL, "failed", NULL, "the record cannot be written: %s: %s",
-                   f.code, f.message);
-    return e;
+    return run_fail(r, step, "teardown", why);
 }
 
 /* Writes `deleting`, unless that is written. 0; 1: protected, outcome written; negative as run_keep. */
