@@ -104,7 +104,7 @@ class Corrections:
         if protocol in (wire.JSON, wire.REST_JSON):
             if method != "GET":
                 body = json.dumps(params).encode()
-            headers.append(("Content-Type", "application/x-amz-json-1.1"))
+            headers.append(("Content-Type", "application/x-amz-json-1.1" if protocol == wire.JSON else "application/json"))
             if protocol == wire.JSON:
                 headers.append(("X-Amz-Target", wire.TARGET_PREFIX[service] + action))
         else:

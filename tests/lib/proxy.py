@@ -24,6 +24,7 @@ import socketserver
 import sys
 import threading
 import time
+import traceback
 from email.utils import formatdate
 from urllib.parse import urlsplit
 
@@ -96,6 +97,7 @@ class Proxy:
         self._connections = {}
         self._next_connection = 0
         self.records, self.rules = [], []
+        self.failures = []          # of the proxy itself
         self.clock_offset = 0.0     # of the Date header
         self.corrections = Corrections(self)
         self._server = _Server((host, port), _Handler, self)
@@ -356,6 +358,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except _ConnectionEnds:
             answer = None
             self._drop()
+        except Exception:  # of the laboratory itself: it must not look like a fault of the daemon
+            if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+                proxy.failures.append(f"{request.operation}: {traceback.format_exc()}")
+            raise
         finally:
             proxy.end(record, answer)
 

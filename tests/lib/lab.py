@@ -1,0 +1,103 @@
+"""The laboratory of one test: a fresh account in moto, an empty MariaDB, a proxy, and mounts on them."""
+import os
+import stat
+import tempfile
+
+from . import account as accountlib
+from . import signing
+from .aws import REGION, Aws
+from .inventory import inventory
+from .mariadb import MariaDB
+from .mount import Mount, remove_tree
+from .moto import Moto
+from .proxy import Proxy
+
+# A directory that the database's user and a mount's ordinary user may enter, too.
+_OPEN = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
+
+
+class Servers:
+    """moto and MariaDB, which all tests of a run share; each test finds them empty."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="svcfs-lab-")
+        os.chmod(self.directory, _OPEN)
+        self.moto, self.mariadb = Moto(self.directory), MariaDB(self.directory)
+
+    def __enter__(self):
+        try:
+            self.moto.start()
+            self.mariadb.start()
+            self.aws = Aws(self.moto.url)  # once: making a client takes boto3 long
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.mariadb.stop()
+        self.moto.stop()
+        remove_tree(self.directory)
+
+
+class Lab:
+    def __init__(self, servers):
+        self.servers = servers
+        servers.moto.reset()
+        servers.mariadb.reset()
+        self.db = servers.mariadb
+        self.aws = servers.aws                                  # the witness
+        self.account = accountlib.lay(self.aws, self.db.port)
+        self.proxy = Proxy(servers.moto.url).start()
+        self.proxy.config.rds_endpoints[self.account.rds] = ("127.0.0.1", self.db.port)
+        self.through = Aws(self.proxy.url)                      # boto3 as another user of the corrected AWS
+        self.directory = tempfile.mkdtemp(prefix="t-", dir=servers.directory)
+        os.chmod(self.directory, _OPEN)
+        self.blueprints = os.path.join(self.directory, "blueprints")
+        accountlib.write_blueprints(self.account, self.blueprints, self.db.port)
+        self.mounts = []
+        self.before = self.inventory()
+
+    def inventory(self):
+        return inventory(self.aws, self.db)
+
+    def options(self, **more):
+        return {"region": REGION, "endpoint_url": self.proxy.url, "blueprints": self.blueprints, "refresh": 3,
+                "rate_share": 50, "log_level": "debug", **more}
+
+    def prepare(self, name=None, env=None, user=None, flags=(), **options):
+        """A mount that is not started yet."""
+        mount = Mount(self.directory, name or f"m{len(self.mounts) + 1}", self.options(**options), env, user, flags)
+        self.mounts.append(mount)
+        return mount
+
+    def mount(self, **what):
+        return self.prepare(**what).start()
+
+    def writes(self):
+        """Requests that change something in AWS, as the proxy has seen them."""
+        return [r for r in self.proxy.seen() if r.request.is_write and r.operation != "tagging:GetResources"]
+
+    def close(self):
+        """Unmounts all; gives what was wrong in the course of the test, whatever the test itself found."""
+        wrong = []
+        self.proxy.clear_rules()
+        for mount in self.mounts:
+            try:
+                mount.stop()
+            except Exception as error:
+                wrong.append(f"{mount.name}: {error}")
+            wrong += [f"{mount.name}: {line}" for line in mount.complaints()]
+        self.proxy.stop()
+        wrong += self.proxy.failures
+        captured = [r.request for r in self.proxy.seen() if not self._is_the_tests(r.request)]
+        wrong += [w for w in map(signing.mismatch, captured) if w]
+        self.captured = len(captured)
+        return wrong
+
+    @staticmethod
+    def _is_the_tests(request):
+        return (request.header("user-agent") or "").startswith("Boto3/") or request.header("x-lab") is not None
+
+    def remove(self):
+        remove_tree(self.directory)

@@ -1,0 +1,233 @@
+"""A svcfs daemon with a mount point of its own: started, awaited, asked, and always unmounted."""
+import errno
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+
+from . import aws as awslib
+from . import process
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.path.abspath(os.environ.get("SVCFS_BINARY") or os.path.join(ROOT, "build", "svcfs"))
+# Sanitizers slow everything down; time limits (never expectations) are stretched by this.
+SLOW = float(os.environ.get("SVCFS_TEST_SLOW", "1"))
+_COMPLAINTS = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion `")
+
+# One system call in a process of its own, with its errno as the exit status: a process that was refused an unlink
+# is refused all further ones, so the test's own process must not be the one that asks.
+_CALL = """
+import os, sys
+try:
+    getattr(os, sys.argv[1])(*sys.argv[2:])
+except OSError as error:
+    sys.exit(error.errno)
+"""
+
+
+def dummy_environment(**more):
+    return process.environment(AWS_ACCESS_KEY_ID=awslib.ACCESS_KEY, AWS_SECRET_ACCESS_KEY=awslib.SECRET_KEY,
+                               AWS_CONFIG_FILE="/nonexistent", AWS_SHARED_CREDENTIALS_FILE="/nonexistent",
+                               AWS_EC2_METADATA_DISABLED="true", **more)
+
+
+class Mount:
+    def __init__(self, directory, name, options, env=None, user=None, flags=()):
+        self.name, self.options, self.user, self.flags = name, dict(options), user, flags
+        self.path = os.path.join(directory, name)
+        self.log = os.path.join(directory, name + ".log")
+        self.env = dummy_environment(**(env or {}))
+        self.process = None
+        os.makedirs(self.path, exist_ok=True)
+        if user is not None:
+            os.chown(self.path, user, -1)
+
+    # Life
+
+    def command(self):
+        words = ",".join(f"{k}={v}" if v is not True else k for k, v in self.options.items() if v is not None)
+        return [BINARY, "-f", "-o", words, *self.flags, self.path]
+
+    def start(self, timeout=20):
+        drop = {"user": self.user, "group": self.user, "extra_groups": []} if self.user is not None else {}
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
+                                            start_new_session=True, cwd="/", **drop)
+        try:
+            process.wait_until(self._usable, timeout * SLOW, f"mount {self.name}")
+        except TimeoutError as error:
+            self.stop()
+            raise TimeoutError(f"{error}\n{self.log_text()[-4000:]}") from None
+        return self
+
+    def _usable(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"svcfs ended with {self.process.returncode}:\n{self.log_text()[-4000:]}")
+        return self.is_mounted()
+
+    def is_mounted(self):
+        with open("/proc/self/mountinfo") as mounts:
+            return any(line.split()[4] == self.path for line in mounts)
+
+    def kill(self):
+        """As a crash: the process is gone, the mount point answers ENOTCONN."""
+        self.process.kill()
+        self.process.wait(30)
+        self.detach()
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def stop(self, timeout=30):
+        """SIGTERM; gives the exit status."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            status = process.stop(self.process, timeout * SLOW)
+        else:
+            status = self.process.returncode if self.process else None
+        self.detach()
+        return status
+
+    def detach(self):
+        for _ in range(4):
+            if not self.is_mounted():
+                return
+            subprocess.run(["fusermount3", "-u", "-z", self.path], capture_output=True, timeout=20)
+        raise RuntimeError(f"{self.path} stays mounted")
+
+    def restart(self):
+        self.start()
+        return self
+
+    def log_text(self):
+        try:
+            with open(self.log, errors="replace") as file:
+                return file.read()
+        except OSError:
+            return ""
+
+    def complaints(self):
+        """What sanitizers and assertions said."""
+        return [line for line in self.log_text().splitlines() if _COMPLAINTS.search(line)]
+
+    # The tree
+
+    def at(self, *names):
+        return os.path.join(self.path, *names)
+
+    def read(self, *names):
+        with open(self.at(*names), encoding="utf-8") as file:
+            return file.read()
+
+    def ls(self, *names):
+        return sorted(os.listdir(self.at(*names)))
+
+    def exists(self, *names):
+        return os.path.lexists(self.at(*names))
+
+    def mkdir(self, family, service):
+        os.mkdir(self.at("families", family, service))
+
+    def errno_of(self, function, *arguments, user=None, timeout=60):
+        """errno (0: none) of an os function in a fresh process."""
+        drop = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
+        done = subprocess.run([sys.executable, "-I", "-S", "-c", _CALL, function, *map(str, arguments)],
+                              capture_output=True, timeout=timeout * SLOW, text=True, cwd="/", **drop)
+        if done.returncode < 0 or done.stderr:
+            raise RuntimeError(f"{function}{arguments}: status {done.returncode}: {done.stderr}")
+        return done.returncode
+
+    def rmdir(self, family, service):
+        number = self.errno_of("rmdir", self.at("families", family, service))
+        if number:
+            raise OSError(number, os.strerror(number), f"{family}/{service}")
+
+    def sh(self, command, timeout=60, user=None):
+        """A shell in the mount's root."""
+        drop = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
+        return subprocess.run(["bash", "-c", command], cwd=self.path, capture_output=True, text=True,
+                              timeout=timeout * SLOW, **drop)
+
+    def status(self, family, service):
+        return self.read("families", family, service, "status").strip()
+
+    def wait(self, family, service, timeout=120, top="families"):
+        """`cat wait`: its text, or the OSError that cat met."""
+        done = subprocess.run([sys.executable, "-I", "-S", "-c",
+                               "import os,sys\n"
+                               "try: sys.stdout.write(open(sys.argv[1]).read())\n"
+                               "except OSError as e: sys.exit(e.errno)", self.at(top, family, service, "wait")],
+                              capture_output=True, text=True, timeout=timeout * SLOW)
+        if done.returncode or done.stderr:
+            raise OSError(done.returncode, os.strerror(done.returncode), done.stderr or f"{family}/{service}/wait")
+        return done.stdout.strip()
+
+    def provision(self, family, service, timeout=120):
+        self.mkdir(family, service)
+        try:
+            return self.wait(family, service, timeout)
+        except OSError as error:
+            if error.errno != errno.ECANCELED:
+                raise
+            raise AssertionError(f"{family}/{service}: {self.try_read('families', family, service, 'error')}\n"
+                                 f"{self.try_read('families', family, service, 'events')}") from None
+
+    def try_read(self, *names):
+        try:
+            return self.read(*names)
+        except OSError as error:
+            return f"[{error}]"
+
+    def tear_down(self, family, service, timeout=120):
+        """rmdir, and waits until the service is gone from deleting/ too."""
+        self.rmdir(family, service)
+        self.wait_gone(family, service, timeout)
+
+    def wait_gone(self, family, service, timeout=120):
+        def gone():
+            if self.exists("families", family, service):
+                text = self.try_read("families", family, service, "error")
+                if "No such file" not in text and self.status(family, service) == "failed":
+                    raise AssertionError(f"teardown failed: {text}\n"
+                                         f"{self.try_read('families', family, service, 'events')}")
+                return False
+            return not self.exists("deleting", family, service)
+        process.wait_until(gone, timeout * SLOW, f"{family}/{service} to be gone", 0.1)
+
+    def refresh(self):
+        with open(self.at(".svcfs", "refresh"), "w") as file:
+            file.write("now\n")
+
+    def ids(self, family):
+        """The services of a family as ls shows them."""
+        return [n for n in self.ls("families", family) if os.path.isdir(self.at("families", family, n))
+                and n not in ("resources", "plan")]
+
+
+def in_parallel(functions):
+    """Runs them at once; gives the results or the exceptions, in order."""
+    results = [None] * len(functions)
+    start = threading.Barrier(len(functions))
+
+    def run(i, function):
+        start.wait()
+        try:
+            results[i] = function()
+        except BaseException as error:  # the caller judges
+            results[i] = error
+    threads = [threading.Thread(target=run, args=item, daemon=True) for item in enumerate(functions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def remove_tree(path):
+    shutil.rmtree(path, ignore_errors=True)
