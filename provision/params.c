@@ -462,14 +462,14 @@ bool params_has(const struct params *p, const char *name)
     return param_find(p, name) != NULL;
 }
 
-int params_check_id(const struct params *p, const char *id, struct fault *f)
+int params_check(const struct params *p, const char *name, const char *value, struct fault *f)
 {
-    const struct param *param = param_find(p, PARAM_ID);
+    const struct param *param = param_find(p, name);
     struct fault local = FAULT_INIT;
 
-    if (!param || check_text(param, id, &local) == 0)
+    if (!param || check_text(param, value, &local) == 0)
         return 0;
-    return fault_set(f, -EINVAL, "%s: %s", PARAM_ID, local.message);
+    return fault_set(f, -EINVAL, "%s: %s", name, local.message);
 }
 
 int params_values(const struct params *p, const char *id, const char *family, const char *claim,
@@ -477,19 +477,17 @@ int params_values(const struct params *p, const char *id, const char *family, co
 {
     _cleanup_json_ json_t *values = json_object();
 
+    if (!values)
+        return no_memory(f);
     for (size_t i = 0; i < p->n; i++) {
         const struct param *param = &p->list[i];
-        const char *text = streq(param->name, PARAM_ID) ? id
-                           : streq(param->name, PARAM_FAMILY) ? family : claim;
-        struct fault local = FAULT_INIT;
+        const char *text = streq(param->name, PARAM_ID)       ? id
+                           : streq(param->name, PARAM_FAMILY) ? family
+                                                              : claim;
         json_t *v = param->filled ? json_string(text) : json_incref(param->value);
         if (json_object_set_new(values, param->name, v) < 0)
             return no_memory(f);
-        if (param->filled && check_text(param, text, &local) < 0)
-            return fault_set(f, -EINVAL, "%s: %s", param->name, local.message);
     }
-    if (!values)
-        return no_memory(f);
     *ret = steal_ptr(values);
     return 0;
 }

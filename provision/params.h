@@ -29,9 +29,8 @@ void params_free(struct params *p);
 DEFINE_CLEANUP(struct params *, params_free)
 
 bool params_has(const struct params *p, const char *name);
-/* Values for one service, in a new object: name → string or list of strings. -EINVAL where id, family or claim are not what
- * their parameters allow. */
+/* Values for one service, in a new object: name → string or list of strings. Checks nothing: see params_check. */
 int params_values(const struct params *p, const char *id, const char *family, const char *claim,
                   json_t **ret, struct fault *f);
-/* Whether id is what the parameter ServiceId, where declared, allows. */
-int params_check_id(const struct params *p, const char *id, struct fault *f);
+/* Whether value is what the parameter of this name, where declared, allows: 0 or -EINVAL. */
+int params_check(const struct params *p, const char *name, const char *value, struct fault *f);

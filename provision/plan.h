@@ -3,6 +3,9 @@
 
 #include "provision/blueprint.h"
 
+/* The one property that is not the blueprint's: of a ListenerRule, where the family has the setting; "A-B". */
+#define PLAN_PRIORITY_RANGE "svcfs:PriorityRange"
+
 struct plan_step {
     const char *logical;
     const struct resource_type *type;

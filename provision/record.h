@@ -18,6 +18,7 @@ const char *record_phase_name(enum record_phase p);
 struct record_step {
     char *logical;
     const struct resource_type *type; /* NULL: a code that this version does not know */
+    char *unknown_code;               /* then: the code */
     json_t *identity;
     char *short_id;  /* or NULL: not known (yet) */
     bool retain;
@@ -75,6 +76,7 @@ struct record_owner {
     int64_t lease_ms;
     unsigned long beat; /* grows with each renewal, so that others see a change */
     bool released;
+    char host[64]; /* for people; may be empty */
 };
 int record_owner_print(const struct record_owner *o, char **ret);
 int record_owner_parse(const char *text, struct record_owner *ret);
