@@ -35,7 +35,7 @@ struct blueprint {
     struct blueprint_settings settings;
     struct pattern id_pattern;
     char next_id[NAMING_ID_MAX + 1];
-    char priority_range[16]; /* "" or "a-b" */
+    char priority_range[24]; /* "" or "a-b" */
     struct blueprint_resource *resources; /* in an order in which they can be made */
     size_t n_resources;
     struct blueprint_output *outputs;

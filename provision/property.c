@@ -43,11 +43,11 @@ static int kind_of(const struct property *table, const char *path)
 
     if (row)
         return (int)row->kind;
-    for (; table->path; table++)
-        if (strncmp(table->path, path, n) == 0) {
-            if (table->path[n] == '.')
+    for (const struct property *p = table; p->path; p++)
+        if (strncmp(p->path, path, n) == 0) {
+            if (p->path[n] == '.')
                 return PROPERTY_OBJECT;
-            if (table->path[n] == '[')
+            if (p->path[n] == '[')
                 return PROPERTY_LIST;
         }
     /* An element of a list of scalars without a row of its own. */
