@@ -1,12 +1,13 @@
 """Provisioning that fails half-way: told in `error`, and removable."""
 import errno
+import getpass
 import json
 
 import pytest
 
 from tests.lib.account import FAMILY, SHARED, blueprint_parameters, write_parameters
 from tests.lib.inventory import difference
-from tests.lib.process import wait_until
+from tests.lib.process import free_port, wait_until
 from tests.lib.witness import check_service, nothing_made
 
 
@@ -134,11 +135,9 @@ def test_a_teardown_that_fails_for_good_brings_the_service_back(lab, mount):
 
 
 @pytest.mark.limit(180)
-def test_a_database_that_cannot_be_reached(lab, mount):
-    from tests.lib.process import free_port
+def test_a_database_that_cannot_be_reached(lab):
     write_parameters(lab.blueprints, SHARED, blueprint_parameters(lab.account, SHARED, f"127.0.0.1:{free_port()}"))
-    wait_until(lambda: not mount.exists("families", SHARED, "legacy"), 1, "")
-    mount.refresh()
+    mount = lab.mount()
     lines = fails(mount, "site1", SHARED)
     assert lines["step"] == "Database" and "mariadb" in lines["call"]
 
@@ -220,6 +219,5 @@ def test_mount_in_an_outage_shows_an_error_and_then_the_tree(lab):
 @pytest.mark.limit(120)
 def test_record_tells_who_asked(lab, mount):
     mount.provision(FAMILY, "site1")
-    import getpass
     text = lab.aws.ssm.get_parameter(Name="/svcfs/site1")["Parameter"]["Value"]
     assert getpass.getuser() in json.dumps(json.loads(text))

@@ -1,6 +1,7 @@
 """Many at once: one id, many ids, a full listener, and readers beside all that."""
 import errno
 import os
+import threading
 import time
 
 import pytest
@@ -98,7 +99,6 @@ def test_readers_wait_at_most_for_a_claim_while_twenty_are_made(lab, mount):
     idle = measure(mount, 2, 400)
     lab.proxy.rule("*", delay=2, where=lambda request: not is_claim(request))
     ids = [f"site{i:02}" for i in range(20)]
-    import threading
     results = []
     makers = threading.Thread(target=lambda: results.extend(
         in_parallel([lambda i=i: outcome(lambda: mount.mkdir(FAMILY, i)) for i in ids])))

@@ -1,5 +1,6 @@
 """The laboratory of one test: a fresh account in moto, an empty MariaDB, a proxy, and mounts on them."""
 import os
+import shutil
 import stat
 import tempfile
 
@@ -8,7 +9,7 @@ from . import signing
 from .aws import REGION, Aws
 from .inventory import inventory
 from .mariadb import MariaDB
-from .mount import Mount, remove_tree
+from .mount import BINARY, Mount, remove_tree
 from .moto import Moto
 from .proxy import Proxy
 
@@ -68,8 +69,18 @@ class Lab:
     def prepare(self, name=None, env=None, user=None, flags=(), **options):
         """A mount that is not started yet."""
         mount = Mount(self.directory, name or f"m{len(self.mounts) + 1}", self.options(**options), env, user, flags)
+        if user is not None:
+            mount.binary = self._open_binary()
         self.mounts.append(mount)
         return mount
+
+    def _open_binary(self):
+        """The program where an ordinary user may run it: the checkout may be closed to others."""
+        path = os.path.join(self.directory, "svcfs")
+        if not os.path.exists(path):
+            shutil.copy(BINARY, path)
+            os.chmod(path, _OPEN)
+        return path
 
     def mount(self, **what):
         return self.prepare(**what).start()

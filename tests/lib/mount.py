@@ -40,7 +40,7 @@ class Mount:
         self.path = os.path.join(directory, name)
         self.log = os.path.join(directory, name + ".log")
         self.env = dummy_environment(**(env or {}))
-        self.process = None
+        self.process, self.binary = None, BINARY
         os.makedirs(self.path, exist_ok=True)
         if user is not None:
             os.chown(self.path, user, -1)
@@ -49,7 +49,7 @@ class Mount:
 
     def command(self):
         words = ",".join(f"{k}={v}" if v is not True else k for k, v in self.options.items() if v is not None)
-        return [BINARY, "-f", "-o", words, *self.flags, self.path]
+        return [self.binary, "-f", "-o", words, *self.flags, self.path]
 
     def start(self, timeout=20):
         drop = {"user": self.user, "group": self.user, "extra_groups": []} if self.user is not None else {}
