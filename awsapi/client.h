@@ -1,7 +1,8 @@
 /*
  * One call of one AWS API: encode, limit, sign, send, read the error, retry. Requests and answers
  * are JSON values for all four protocols: query and ec2 requests are flattened (lists become
- * .member.N or .N), XML answers become objects (see xml.h for how lists are told).
+ * .member.N or .N; a top-level "Filters.Filter" names its items itself: .N), XML answers become objects (see
+ * xml.h for how lists are told).
  */
 #pragma once
 

@@ -1,6 +1,9 @@
 /* The AWS APIs that svcfs speaks, one row each (aws-facts.md 1). */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+
 enum aws_service {
     AWS_TAGGING,
     AWS_RESOURCE_GROUPS,
@@ -27,6 +30,11 @@ struct aws_service_info {
     const char *target_prefix;  /* AWS_JSON: of X-Amz-Target, with the dot */
     const char *json_version;   /* "1.1" */
     const char *api_version;    /* query protocols: Version= */
+    bool gov_fips_plain;        /* in us-gov-* the plain host is the FIPS one */
 };
 
 const struct aws_service_info *aws_service_info(enum aws_service s);
+
+/* "https://HOST" of the service in that region. 0 or -ENAMETOOLONG. */
+int aws_service_url(enum aws_service s, const char *region, bool fips, bool dualstack, char *out,
+                    size_t size);

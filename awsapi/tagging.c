@@ -1,0 +1,123 @@
+/*
+ * The tag index. A page's token belongs to one chain: after an error a repeated token may give a
+ * short list without a word (emulator.md saw it), so only the first page is ever retried, and a
+ * chain that breaks is the caller's to begin anew. The chain ends with a token that is absent, null
+ * or "".
+ */
+#include "awsapi/tagging.h"
+
+#include <errno.h>
+
+#include "base/str.h"
+
+enum { PAGE_SIZE = 100, TOKEN_PAGES_MAX = 100000 };
+
+static const struct aws_action get_resources = {
+    .service = AWS_TAGGING, .name = "GetResources", .bucket = BUCKET_TAGGING_READ};
+
+static int no_memory(struct fault *f)
+{
+    return fault_set(f, -ENOMEM, "no memory");
+}
+
+static json_t *filters_of(const struct tagging_query *q)
+{
+    if (q->tag_filters != NULL)
+        return json_incref(q->tag_filters);
+    if (q->tag_value != NULL)
+        return json_pack("[{s: s, s: [s]}]", "Key", q->tag_key, "Values", q->tag_value);
+    return json_pack("[{s: s}]", "Key", q->tag_key);
+}
+
+static json_t *request_of(const struct tagging_query *q)
+{
+    _cleanup_json_ json_t *request = json_pack("{s: i}", "ResourcesPerPage", PAGE_SIZE);
+
+    if (request == NULL)
+        return NULL;
+    if ((q->tag_filters != NULL || q->tag_key != NULL) &&
+        json_object_set_new(request, "TagFilters", filters_of(q)) < 0)
+        return NULL;
+    if (q->n_types > 0) {
+        json_t *types = json_array();
+
+        for (size_t i = 0; i < q->n_types && types != NULL; i++)
+            (void)json_array_append_new(types, json_string(q->resource_types[i]));
+        if (json_array_size(types) != q->n_types ||
+            json_object_set_new(request, "ResourceTypeFilters", types) < 0)
+            return NULL;
+    }
+    return steal_ptr(request);
+}
+
+/* [{"Key": k, "Value": v}, …] → {k: v, …}; NULL: not of that form. */
+static json_t *tags_of(json_t *list)
+{
+    _cleanup_json_ json_t *tags = json_object();
+    size_t i;
+    json_t *tag;
+
+    json_array_foreach(list, i, tag)
+    {
+        const char *key = json_string_value(json_object_get(tag, "Key"));
+        json_t *value = json_object_get(tag, "Value");
+
+        if (key == NULL || !json_is_string(value) || json_object_set(tags, key, value) < 0)
+            return NULL;
+    }
+    return steal_ptr(tags);
+}
+
+static int give_page(json_t *answer, tagging_resource_fn fn, void *arg, struct fault *f)
+{
+    json_t *list = json_object_get(answer, "ResourceTagMappingList"), *entry;
+    size_t i;
+
+    if (list != NULL && !json_is_array(list))
+        return fault_set(f, -EPROTO, "the answer to GetResources holds no list");
+    json_array_foreach(list, i, entry)
+    {
+        const char *arn = json_string_value(json_object_get(entry, "ResourceARN"));
+        _cleanup_json_ json_t *tags = tags_of(json_object_get(entry, "Tags"));
+        int r;
+
+        if (arn == NULL || tags == NULL)
+            return fault_set(f, -EPROTO,
+                             "the answer to GetResources holds an entry without ARN "
+                             "or with tags that cannot be read");
+        r = fn(arg, arn, tags);
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+int tagging_get_resources(struct aws_client *c, const struct aws_ctx *ctx,
+                          const struct tagging_query *q, tagging_resource_fn fn, void *arg,
+                          struct fault *f)
+{
+    _cleanup_json_ json_t *request = request_of(q);
+    struct aws_ctx once = ctx != NULL ? *ctx : (struct aws_ctx){0};
+
+    if (request == NULL)
+        return no_memory(f);
+    for (unsigned page = 0; page < TOKEN_PAGES_MAX; page++) {
+        _cleanup_json_ json_t *answer = NULL;
+        json_t *token, *before = json_object_get(request, "PaginationToken");
+        int r = aws_call(c, &get_resources, page == 0 ? ctx : &once, request, &answer, f);
+
+        once.no_retry = true;
+        if (r == 0)
+            r = give_page(answer, fn, arg, f);
+        if (r != 0)
+            return r;
+        token = json_object_get(answer, "PaginationToken");
+        if (!json_is_string(token) || json_string_length(token) == 0)
+            return 0;
+        if (before != NULL && json_equal(token, before))
+            break;
+        if (json_object_set(request, "PaginationToken", token) < 0)
+            return no_memory(f);
+    }
+    return fault_set(f, -EPROTO, "GetResources gives the same page again and again");
+}
