@@ -8,24 +8,7 @@ import pytest
 from tests.lib.account import FAMILY, SHARED, blueprint_parameters, write_parameters
 from tests.lib.inventory import difference
 from tests.lib.process import free_port, wait_until
-from tests.lib.witness import check_service, nothing_made
-
-
-def fails(mount, service, family=FAMILY):
-    """mkdir, waits, and gives the lines of `error` as a dict."""
-    mount.mkdir(family, service)
-    with pytest.raises(OSError) as error:
-        mount.wait(family, service)
-    assert error.value.errno == errno.ECANCELED
-    assert mount.status(family, service) == "failed"
-    return error_lines(mount, service, family)
-
-
-def error_lines(mount, service, family=FAMILY):
-    text = mount.read("families", family, service, "error")
-    lines = dict(line.split(": ", 1) if ": " in line else (line.rstrip(":"), "") for line in text.splitlines())
-    assert set(lines) <= {"step", "call", "code", "request-id", "message", "next"}
-    return lines
+from tests.lib.witness import check_service, error_lines, fails, nothing_made
 
 
 @pytest.mark.limit(180)

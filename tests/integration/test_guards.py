@@ -60,8 +60,6 @@ def test_mistakes_over_the_whole_tree(lab, who):
         needs_root()
     user = ORDINARY if who == "ordinary" else None
     mount = lab.mount(user=user)
-    run = (lambda f: f()) if user is None else None
-    del run
     ids = IDS[:3]
     made = in_parallel([lambda i=i: mount.errno_of("mkdir", mount_path(mount, SHARED, i), user=user) for i in ids])
     assert made == [0] * len(ids)

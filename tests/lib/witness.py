@@ -1,4 +1,5 @@
 """What a provisioned service must consist of, looked up with boto3 and SQL."""
+import errno
 import json
 import re
 
@@ -170,3 +171,20 @@ def _groups(own, now, family, service):
 def nothing_made(lab):
     """What is in the account and was not there at first: {kind: [keys]}."""
     return added(lab.before, lab.inventory())
+
+
+def fails(mount, service, family=FAMILY):
+    """mkdir, waits, and gives the lines of `error` as a dict."""
+    mount.mkdir(family, service)
+    with pytest.raises(OSError) as error:
+        mount.wait(family, service)
+    assert error.value.errno == errno.ECANCELED
+    assert mount.status(family, service) == "failed"
+    return error_lines(mount, service, family)
+
+
+def error_lines(mount, service, family=FAMILY):
+    text = mount.read("families", family, service, "error")
+    lines = dict(line.split(": ", 1) if ": " in line else (line.rstrip(":"), "") for line in text.splitlines())
+    assert set(lines) <= {"step", "call", "code", "request-id", "message", "next"}
+    return lines
