@@ -32,7 +32,7 @@ int elbv2_describe_rules(struct aws_client *c, const struct aws_ctx *ctx, const 
 /* *ret: the rule; -ENOENT. */
 int elbv2_describe_rule(struct aws_client *c, const struct aws_ctx *ctx, const char *arn,
                         json_t **ret, struct fault *f);
-/* *ret_arn malloc'ed. -EEXIST: PriorityInUse; -EDQUOT: TooManyRules, TooManyTargetGroups, … */
+/* *ret_arn malloc'ed. -EBUSY: PriorityInUse; -EDQUOT: TooManyRules, TooManyTargetGroups, … */
 int elbv2_create_rule(struct aws_client *c, const struct aws_ctx *ctx, json_t *request,
                       char **ret_arn, struct fault *f);
 int elbv2_delete_rule(struct aws_client *c, const struct aws_ctx *ctx, const char *arn,
