@@ -19,6 +19,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "limit(seconds): the test's time limit on a plain build")
+    config.addinivalue_line("markers", "alone: measures time; no other test may run beside it")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -94,6 +94,7 @@ def measure(mount, seconds, at_least):
     return took
 
 
+@pytest.mark.alone
 @pytest.mark.limit(400)
 def test_readers_wait_at_most_for_a_claim_while_twenty_are_made(lab, mount):
     idle = measure(mount, 2, 400)

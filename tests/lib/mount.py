@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -41,6 +42,7 @@ class Mount:
         self.log = os.path.join(directory, name + ".log")
         self.env = dummy_environment(**(env or {}))
         self.process, self.binary = None, BINARY
+        self.private = False    # whether only processes in the daemon's namespace see the mount
         os.makedirs(self.path, exist_ok=True)
         if user is not None:
             os.chown(self.path, user, -1)
@@ -52,10 +54,10 @@ class Mount:
         return [self.binary, "-f", "-o", words, *self.flags, self.path]
 
     def start(self, timeout=20):
-        drop = {"user": self.user, "group": self.user, "extra_groups": []} if self.user is not None else {}
+        prefix, drop = self._as_user()
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
-                                            start_new_session=True, cwd="/", **drop)
+            self.process = subprocess.Popen(prefix + self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=self.env, start_new_session=True, cwd="/", **drop)
         try:
             process.wait_until(self._usable, timeout * SLOW, f"mount {self.name}")
         except TimeoutError as error:
@@ -63,13 +65,44 @@ class Mount:
             raise TimeoutError(f"{error}\n{self.log_text()[-4000:]}") from None
         return self
 
+    def _as_user(self):
+        """How to run the daemon as its user: a command in front, and what Popen drops.
+
+        Where a container keeps /dev/fuse to root, which no Debian does, the daemon gets a mount namespace with a
+        device of the usual mode; the machine's own stays as it is.
+        """
+        if self.user is None:
+            return [], {}
+        if os.stat("/dev/fuse").st_mode & 0o006 == 0o006:
+            return [], {"user": self.user, "group": self.user, "extra_groups": []}
+        node = self.path + ".fuse"
+        if not os.path.exists(node):
+            os.mknod(node, stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
+            os.chmod(node, 0o666)
+        self.private = True
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                'node=$0 user=$1; shift; mount --bind "$node" /dev/fuse &&'
+                ' exec setpriv --reuid "$user" --regid "$user" --clear-groups -- "$@"', node, str(self.user)], {}
+
+    def _inside(self, user):
+        """What to put in front of a command so that it sees the mount, as the user if one is given."""
+        words = ["nsenter", "-t", str(self.process.pid), "-m"] if self.private else []
+        if user is not None:
+            words += ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups", "--"]
+        return words
+
     def _usable(self):
         if self.process.poll() is not None:
             raise RuntimeError(f"svcfs ended with {self.process.returncode}:\n{self.log_text()[-4000:]}")
         return self.is_mounted()
 
     def is_mounted(self):
-        with open("/proc/self/mountinfo") as mounts:
+        where = "self" if not self.private else str(self.process.pid)
+        try:
+            mounts = open(f"/proc/{where}/mountinfo")
+        except FileNotFoundError:
+            return False  # the namespace went with its only process
+        with mounts:
             return any(line.split()[4] == self.path for line in mounts)
 
     def kill(self):
@@ -96,7 +129,7 @@ class Mount:
 
     def detach(self):
         for _ in range(4):
-            if not self.is_mounted():
+            if not self.process or not self.is_mounted():
                 return
             subprocess.run(["fusermount3", "-u", "-z", self.path], capture_output=True, timeout=20)
         raise RuntimeError(f"{self.path} stays mounted")
@@ -136,9 +169,8 @@ class Mount:
 
     def errno_of(self, function, *arguments, user=None, timeout=60):
         """errno (0: none) of an os function in a fresh process."""
-        drop = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
-        done = subprocess.run([sys.executable, "-I", "-S", "-c", _CALL, function, *map(str, arguments)],
-                              capture_output=True, timeout=timeout * SLOW, text=True, cwd="/", **drop)
+        done = subprocess.run([*self._inside(user), "/usr/bin/python3", "-I", "-S", "-c", _CALL, function,
+                               *map(str, arguments)], capture_output=True, timeout=timeout * SLOW, text=True, cwd="/")
         if done.returncode < 0 or done.stderr:
             raise RuntimeError(f"{function}{arguments}: status {done.returncode}: {done.stderr}")
         return done.returncode
@@ -150,9 +182,8 @@ class Mount:
 
     def sh(self, command, timeout=60, user=None):
         """A shell in the mount's root."""
-        drop = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
-        return subprocess.run(["bash", "-c", command], cwd=self.path, capture_output=True, text=True,
-                              timeout=timeout * SLOW, **drop)
+        return subprocess.run([*self._inside(user), "bash", "-c", 'cd "$0" && eval "$1"', self.path, command], cwd="/",
+                              capture_output=True, text=True, timeout=timeout * SLOW)
 
     def status(self, family, service):
         return self.read("families", family, service, "status").strip()
