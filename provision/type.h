@@ -57,6 +57,7 @@ struct step_ctx {
     json_t *identity;            /* as type->identity made it; from the record */
     json_t *tags;                /* the four tags: object of strings; never NULL while creating */
     const struct step_state *known; /* last look, or NULL */
+    const char *short_id;        /* as the record has it, or NULL: spares a search, proves nothing */
     /* The physical id (Ref) / the ARN or key / an attribute of another step of this service; looks it up where it is not known yet.
      * -ENOENT: that one is not there. */
     int (*other)(struct step_ctx *s, const char *logical, struct step_state *ret, struct fault *f);
@@ -87,7 +88,7 @@ struct resource_type {
      * -EAGAIN where clear and worth trying again; -EEXIST: the driver looks who it is. */
     int (*create)(struct step_ctx *s, json_t *properties, struct fault *f);
     /* Makes each further setting hold ("already there" is success) and tells whether it is usable.
-     * 0: done; 1: not yet, ask again; < 0: failed. st: of the look before; may be filled further. NULL: usable at once. */
+     * 0: done; 1: not yet, ask again (f may then say what is waited for); < 0: failed. st: of the look before; may be filled further. NULL: usable at once. */
     int (*settle)(struct step_ctx *s, json_t *properties, struct step_state *st, struct fault *f);
     /* Sends the delete of what st says is ours. 0: sent or nothing to send any more; -EBUSY: in use, ask again later (f names by what). */
     int (*remove)(struct step_ctx *s, const struct step_state *st, struct fault *f);

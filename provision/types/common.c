@@ -13,7 +13,7 @@
 #include "awsapi/xml.h"
 #include "base/str.h"
 
-enum { HINTS = 256 };
+enum { HINTS = 4096 };
 
 int type_no_memory(struct fault *f)
 {
@@ -259,32 +259,39 @@ int type_set_ids(struct step_state *st, const char *physical, const char *short_
 
 static struct {
     pthread_mutex_t lock;
-    struct {
+    struct hint {
         char token[TOKEN_SIZE];
         char id[256];
-    } ring[HINTS];
-    size_t next;
+    } slots[HINTS];
 } hints = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* A token is hex digits of a hash: its first ones spread it. */
+static struct hint *slot_of(const char *token)
+{
+    char first[6];
+
+    str_format(first, sizeof(first), "%s", token);
+    return &hints.slots[strtoul(first, NULL, 16) % HINTS];
+}
 
 void type_hint_put(const char *token, const char *id)
 {
-    if (strlen(token) >= TOKEN_SIZE || strlen(id) >= sizeof(hints.ring[0].id))
+    struct hint *h = slot_of(token);
+
+    if (strlen(token) >= sizeof(h->token) || strlen(id) >= sizeof(h->id))
         return;
     pthread_mutex_lock(&hints.lock);
-    strcpy(hints.ring[hints.next].token, token);
-    strcpy(hints.ring[hints.next].id, id);
-    hints.next = (hints.next + 1) % HINTS;
+    strcpy(h->token, token);
+    strcpy(h->id, id);
     pthread_mutex_unlock(&hints.lock);
 }
 
 bool type_hint_get(const char *token, char *out, size_t size)
 {
-    bool found = false;
+    struct hint *h = slot_of(token);
 
     pthread_mutex_lock(&hints.lock);
-    for (size_t i = 0; i < HINTS && !found; i++)
-        if (*hints.ring[i].token && streq(hints.ring[i].token, token))
-            found = str_format(out, size, "%s", hints.ring[i].id) == 0;
+    bool found = *token && streq(h->token, token) && str_format(out, size, "%s", h->id) == 0;
     pthread_mutex_unlock(&hints.lock);
     return found;
 }

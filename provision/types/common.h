@@ -64,8 +64,8 @@ int type_set_ids(struct step_state *st, const char *physical, const char *short_
 /* --- hints --- */
 
 /*
- * The id in a create's answer proves nothing, but it spares the look a search. Kept by token, in a ring: what is
- * pushed out is found the long way.
+ * The id in a create's answer proves nothing, but it spares the look a search. Kept by the step's token, for this process's life, in
+ * a table of fixed size: what is pushed out is found the long way.
  */
 void type_hint_put(const char *token, const char *id);
 bool type_hint_get(const char *token, char *out, size_t size);

@@ -4,7 +4,7 @@
  *
  * Usable is it when its tasks run and its deployment is COMPLETED. The look keeps what settle needs in attributes of our own
  * ("svcfs:…", never a blueprint's), because counts that are read twice are two different answers. ECS's events are told as they
- * appear; the newest one told is remembered the same way, from look to look.
+ * appear; which one was the last is this process's memory, so that a look of another run does not tell them again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "provision/types/common.h"
 
-enum { SERVICE_NAME_MAX = 255, SHORT_MAX = 48 };
+enum { SERVICE_NAME_MAX = 255, SHORT_MAX = 48, BACKLOG_S = 3600 };
 
 static const struct property properties[] = {
     {"Cluster", PROPERTY_STRING, NULL, true},
@@ -63,7 +63,7 @@ static const char *const attributes[] = {"ServiceArn", "Name", NULL};
 #define ROLLOUT "svcfs:rollout"
 #define REASON "svcfs:reason"
 #define STRATEGY "svcfs:strategy"
-#define LAST_EVENT "svcfs:event"
+#define FAILED_TASKS "svcfs:failed"
 
 static int service_identity(const struct step_ctx *s, json_t *props, json_t **ret, struct fault *f)
 {
@@ -90,27 +90,39 @@ static int service_identity(const struct step_ctx *s, json_t *props, json_t **re
 
 /* --- looking --- */
 
-/* Tells ECS's events that are newer than the last one told, oldest first; ECS gives the newest first, at most 100. Without
- * a memory (a process that was started just now) only a creation has all its events told. */
-static int tell_events(struct step_ctx *s, json_t *service, struct step_state *ret)
+/* How many of the events, newest first, have not been told yet: those before the last one told, or, where this
+ * process has told none, those of the last while. */
+static size_t count_new(struct step_ctx *s, json_t *events, const char *last)
+{
+    double since = (double)(s->clock->wall_ms(s->clock) / 1000) - BACKLOG_S;
+    size_t i;
+    json_t *e;
+
+    json_array_foreach(events, i, e) {
+        const char *id = type_text(e, "id");
+        json_t *at = json_object_get(e, "createdAt");
+        if (last && id ? streq(id, last) : json_is_number(at) && json_number_value(at) < since)
+            return i;
+    }
+    return json_array_size(events);
+}
+
+/* Tells ECS's new events, oldest first; ECS gives the newest first, at most 100. */
+static void tell_events(struct step_ctx *s, json_t *service)
 {
     json_t *events = json_object_get(service, "events");
-    const char *last = type_attribute_of(s->known, LAST_EVENT);
     const char *newest = type_text(json_array_get(events, 0), "id");
-    size_t n = 0;
+    char last[128];
+    bool told = type_hint_get(s->token, last, sizeof(last));
 
-    if (last || s->tags)
-        for (; n < json_array_size(events); n++) {
-            const char *id = type_text(json_array_get(events, n), "id");
-            if (last && id && streq(id, last))
-                break;
-        }
-    while (n-- > 0) {
+    if (!newest || !s->event)
+        return;
+    for (size_t n = count_new(s, events, told ? last : NULL); n-- > 0;) {
         const char *text = type_text(json_array_get(events, n), "message");
-        if (text && s->event)
+        if (text)
             s->event(s, "ecs", type_id(s, "n"), text);
     }
-    return type_attribute(ret, LAST_EVENT, newest ? newest : last);
+    type_hint_put(s->token, newest);
 }
 
 static json_t *primary_deployment(json_t *service)
@@ -143,6 +155,7 @@ static int set_attributes(json_t *d, struct step_state *st)
     if (type_attribute(st, "ServiceArn", type_text(d, "serviceArn")) < 0 ||
         type_attribute(st, "Name", type_text(d, "serviceName")) < 0 ||
         set_number(st, DESIRED, desired) < 0 || set_number(st, RUNNING, running) < 0 ||
+        set_number(st, FAILED_TASKS, type_number(deployment, "failedTasks", 0)) < 0 ||
         type_attribute(st, STRATEGY, type_text(d, "schedulingStrategy")) < 0 ||
         type_attribute(st, ROLLOUT, type_text(deployment, "rolloutState")) < 0)
         return -ENOMEM;
@@ -172,8 +185,9 @@ static int service_look(struct step_ctx *s, struct step_state *ret, struct fault
         return 0;
     }
     ret->found = streq(status, "DRAINING") ? FOUND_GOING : FOUND_OURS;
-    if (set_attributes(d, ret) < 0 || tell_events(s, d, ret) < 0)
+    if (set_attributes(d, ret) < 0)
         return type_no_memory(f);
+    tell_events(s, d);
     return 0;
 }
 
@@ -217,8 +231,9 @@ static void task_reason(json_t *task, char *out, size_t size)
     }
 }
 
-/* -EIO, with what AWS says about the tasks that stopped. Best effort: the failure itself is known. */
-static int deployment_failed(struct step_ctx *s, const struct step_state *st, struct fault *f)
+/* f, with what AWS says about the tasks that stopped: best effort, what is wrong is known without it. Gives err. */
+static int tell_why(struct step_ctx *s, const struct step_state *st, int err, const char *what,
+                    struct fault *f)
 {
     _cleanup_json_ json_t *tasks = NULL;
     const char *reason = type_attribute_of(st, REASON);
@@ -227,13 +242,30 @@ static int deployment_failed(struct step_ctx *s, const struct step_state *st, st
     if (ecs_stopped_tasks(s->aws, s->call, type_id(s, "c"), type_id(s, "n"), &tasks, NULL) == 0 &&
         json_array_size(tasks) > 0)
         task_reason(json_array_get(tasks, 0), why, sizeof(why));
-    fault_set(f, -EIO, "the deployment failed%s%s%s%s", *why ? ": task: " : "", why,
-              reason ? ": " : "", reason ? reason : "");
+    fault_set(f, err, "%s%s%s%s%s", what, *why ? ": task: " : "", why, reason ? ": " : "",
+              reason ? reason : "");
     if (f) {
         str_format(f->call, sizeof(f->call), "ecs:DescribeServices");
-        str_format(f->code, sizeof(f->code), "FAILED");
+        str_format(f->code, sizeof(f->code), "%s", err == -EIO ? "FAILED" : "");
     }
-    return -EIO;
+    return err;
+}
+
+/* What is waited for, should the time run out. Tasks are asked about only where some have failed. */
+static int not_yet(struct step_ctx *s, const struct step_state *st, json_int_t running,
+                   json_int_t desired, struct fault *f)
+{
+    char what[80];
+
+    snprintf(what, sizeof(what),
+             "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+             " tasks run, the deployment is not complete",
+             running, desired);
+    if (type_number(st->attributes, FAILED_TASKS, 0) > 0)
+        tell_why(s, st, -ETIMEDOUT, what, f);
+    else
+        fault_set(f, -ETIMEDOUT, "%s", what);
+    return 1;
 }
 
 static int service_settle(struct step_ctx *s, json_t *props _unused_, struct step_state *st,
@@ -244,11 +276,11 @@ static int service_settle(struct step_ctx *s, json_t *props _unused_, struct ste
     json_int_t running = type_number(st->attributes, RUNNING, 0);
 
     if (rollout && streq(rollout, "FAILED"))
-        return deployment_failed(s, st, f);
-    if (running < desired)
-        return 1;
+        return tell_why(s, st, -EIO, "the deployment failed", f);
     /* Deployments that are not ECS's own (CODE_DEPLOY, EXTERNAL) have no rollout state. */
-    return !rollout || streq(rollout, "COMPLETED") ? 0 : 1;
+    if (running >= desired && (!rollout || streq(rollout, "COMPLETED")))
+        return 0;
+    return not_yet(s, st, running, desired, f);
 }
 
 /* --- removing --- */

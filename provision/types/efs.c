@@ -4,7 +4,7 @@
  * that apart. A mount target has no tags; it is ours if its file system is, and found by file system and subnet.
  *
  * An access point on a shared file system has up to ten thousand neighbours, and AWS cannot be asked by token: the id from
- * create's answer is kept as a hint; the whole list is read only where there is none (a taker, a lost answer).
+ * create's answer is kept as a hint; the whole list is read only where there is none (a taker before the record has the id, a lost answer).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -58,7 +58,10 @@ static int settle_state(const struct step_state *st, struct fault *f)
 
     if (state && streq(state, "error"))
         return fault_set(f, -EIO, "%s: EFS says that its state is `error`", st->physical);
-    return state && streq(state, "available") ? 0 : 1;
+    if (state && streq(state, "available"))
+        return 0;
+    fault_set(f, -ETIMEDOUT, "%s: its state is `%s`", st->physical, state ? state : "unknown");
+    return 1;
 }
 
 /* The claim decides, unless the thing is gone. */
@@ -325,6 +328,8 @@ static int access_point_by_id(struct step_ctx *s, json_t **ret, struct fault *f)
 
     if (s->known && *s->known->physical)
         str_format(id, sizeof(id), "%s", s->known->physical);
+    else if (s->short_id && *s->short_id)
+        str_format(id, sizeof(id), "%s", s->short_id);
     else if (!type_hint_get(s->token, id, sizeof(id)))
         return 1;
     int r = efs_describe_access_points(s->aws, s->call, NULL, id, &list, f);
