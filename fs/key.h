@@ -1,0 +1,76 @@
+/*
+ * What a node stands for: a kind and the names on the way to it, never a pointer into a snapshot. A key is resolved
+ * against the newest snapshot by every operation anew.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum kind_id {
+    KIND_ROOT,
+    KIND_README,
+    KIND_FAMILIES,
+    KIND_FAMILY,
+    KIND_BLUEPRINT,
+    KIND_NEXT_ID,
+    KIND_SERVICES_TSV,
+    KIND_FAMILY_RESOURCES,
+    KIND_FAMILY_LINK,
+    KIND_SERVICE,
+    KIND_STATUS,
+    KIND_EVENTS,
+    KIND_ERROR,
+    KIND_SERVICE_JSON,
+    KIND_WAIT,
+    KIND_OUTPUTS,
+    KIND_OUTPUT,
+    KIND_SERVICE_RESOURCES,
+    KIND_SERVICE_LINK,
+    KIND_SERVICES,
+    KIND_SERVICES_LINK,
+    KIND_GROUPS,
+    KIND_GROUP,
+    KIND_GROUP_ARN,
+    KIND_GROUP_QUERY,
+    KIND_GROUP_RESOURCES,
+    KIND_GROUP_LINK,
+    KIND_RESOURCES,
+    KIND_RESOURCE_SERVICE,
+    KIND_RESOURCE_TYPE,
+    KIND_RESOURCE,
+    KIND_RESOURCE_ARN,
+    KIND_TAGS,
+    KIND_TAG,
+    KIND_RESOURCE_OWNERS,
+    KIND_RESOURCE_OWNER,
+    KIND_DELETING,
+    KIND_DELETING_FAMILY,
+    KIND_SVCFS,
+    KIND_HEALTH,
+    KIND_IDENTITY,
+    KIND_CONFIG,
+    KIND_FRESHNESS,
+    KIND_ERRORS,
+    KIND_REFRESH,
+    KIND_VERSION,
+    KINDS
+};
+
+enum { KEY_ARGS = 4, KEY_PATH_SIZE = 2048 };
+
+struct key {
+    enum kind_id kind;
+    bool deleting;              /* a service, or what is in it, below deleting/ */
+    unsigned n_args;
+    const char *args[KEY_ARGS]; /* the names that the fixed ones on the path leave open */
+    const char *life;           /* of a service: its claim, or "": a new life is another node */
+};
+
+/* The key of an entry of dir: of a fixed one (name NULL), or of one that has its own name. Borrows. */
+struct key key_child(const struct key *dir, enum kind_id kind, const char *name);
+/* The path below the mount point, "" for the root; cut where it does not fit. */
+void key_path(const struct key *key, char out[KEY_PATH_SIZE]);
+bool key_equal(const struct key *a, const struct key *b);
+uint64_t key_inode(const struct key *key); /* stable over remounts; never 0, root's is 1 */

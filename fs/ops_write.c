@@ -1,0 +1,315 @@
+/*
+ * The operations that change something, and those that are refused. Order of the checks: who asks, the guard, where,
+ * the name; then provisioning decides. Refused removals are noted: whoever was refused one must not succeed with the next
+ * (rm -rf, find -delete, rmdir *).
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "fs/access.h"
+#include "fs/guard.h"
+#include "fs/handle.h"
+#include "fs/ops.h"
+#include "fs/work.h"
+
+static pid_t caller(const struct request *r)
+{
+    return fuse_req_ctx(r->req)->pid;
+}
+
+static int refuse_removal(struct request *r, const char *why)
+{
+    guard_refuse(r->fs->guard, caller(r));
+    return fault_set(&r->fault, -EPERM, "%s", why);
+}
+
+/* The user's name for tags and events; asked for on a worker, since it may wait for a directory service. */
+static struct provision_requester requester(uid_t uid, char *name, size_t size)
+{
+    struct passwd pw, *found = NULL;
+    char text[4096];
+
+    if (getpwuid_r(uid, &pw, text, sizeof(text), &found) == 0 && found)
+        snprintf(name, size, "%s", pw.pw_name);
+    else
+        snprintf(name, size, "%lu", (unsigned long)uid);
+    return (struct provision_requester){.uid = uid, .user = name};
+}
+
+/* The family that a directory of services stands for, as the tag's value: malloc'ed. 0, PARK, negative errno. */
+static int family_of(struct request *r, char **ret)
+{
+    struct place p _cleanup_place_ = {0};
+    int rc = place_open(r->fs, &r->node->key, &p, &r->fault);
+
+    if (rc == 0 && !(*ret = strdup(p.family->id)))
+        rc = -ENOMEM;
+    return rc;
+}
+
+static int run_mkdir_work(struct work *w)
+{
+    struct request *r = &w->request;
+    char user[256];
+    struct provision_requester who = requester(w->uid, user, sizeof(user));
+
+    return provision_mkdir(r->fs->provision, w->family, w->id, &who, w->cancel, &r->fault);
+}
+
+/* The service is in the snapshot by now (provision.h); unless it went again as fast. */
+static void reply_mkdir(struct work *w)
+{
+    struct request *r = &w->request;
+    struct place dir _cleanup_place_ = {0};
+    struct fuse_entry_param e;
+    struct key key;
+    int rc = place_open(r->fs, &r->node->key, &dir, &r->fault);
+
+    rc = rc ? rc : kind_find(&dir, r->name, &key);
+    rc = rc ? rc : ops_entry(r->fs, &key, &e, &r->fault);
+    if (rc)
+        request_fail(r, rc < 0 ? rc : -EIO);
+    else if (fuse_reply_entry(r->req, &e) == -ENOENT)
+        node_forget(r->fs->nodes, e.ino, 1);
+}
+
+static int run_mkdir(struct request *r)
+{
+    struct work_args args = {.run = run_mkdir_work, .reply = reply_mkdir};
+    int rc;
+
+    if (r->node->key.kind != KIND_FAMILY)
+        return fault_set(&r->fault, -EPERM, "only a service, in its family, is made by mkdir");
+    rc = access_check(r, W_OK | X_OK);
+    if (rc)
+        return fault_set(&r->fault, rc, "the caller may not write into this directory");
+    if (r->fs->options->ro)
+        return -EROFS;
+    rc = name_to_value(r->name, kind_reserved(), args.id, sizeof(args.id));
+    if (rc)
+        return fault_set(&r->fault, -EINVAL, "no service id can have this name");
+    rc = family_of(r, &args.family);
+    return rc ? rc : work_start(r, &args);
+}
+
+void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode _unused_)
+{
+    static const struct operation op = {"mkdir", run_mkdir, false};
+
+    request_begin(req, &op, parent, name, 0, 0, NULL);
+}
+
+static int run_rmdir_work(struct work *w)
+{
+    struct request *r = &w->request;
+    char user[256];
+    struct provision_requester who = requester(w->uid, user, sizeof(user));
+    int rc = provision_rmdir(r->fs->provision, w->family, w->id, &who, w->cancel, &r->fault);
+
+    if (rc == -EPERM)
+        guard_refuse(r->fs->guard, w->tid);
+    return rc;
+}
+
+static void reply_rmdir(struct work *w)
+{
+    struct request *r = &w->request;
+
+    node_kill(r->fs->nodes, w->victim);
+    fuse_reply_err(r->req, 0);
+}
+
+/* rmdir families/F/ID. */
+static int remove_service(struct request *r, struct place *dir)
+{
+    struct work_args args = {.run = run_rmdir_work, .reply = reply_rmdir};
+    const struct index_service *s = snapshot_service(dir->family, r->name);
+    struct key key;
+    int rc;
+
+    if (!s)
+        return kind_find(dir, r->name, &key) ? -ENOENT
+                                             : refuse_removal(r, "this directory is not a service");
+    if (strlen(s->id) >= sizeof(args.id))
+        return refuse_removal(r, "svcfs did not make a service with so long an id");
+    rc = kind_find(dir, r->name, &key);
+    if (rc)
+        return rc;
+    strcpy(args.id, s->id);
+    args.victim = node_find(r->fs->nodes, &key);
+    args.family = strdup(dir->family->id);
+    return args.family ? work_start(r, &args) : -ENOMEM;
+}
+
+static int remove_family(struct request *r, struct place *dir)
+{
+    const struct index_family *f = snapshot_family(dir->snap, r->name);
+
+    if (!f)
+        return -ENOENT;
+    if (f->n_services || f->n_deleting)
+        return fault_set(&r->fault, -ENOTEMPTY, "the family has services");
+    return refuse_removal(r, "a family is derived from tags and blueprints");
+}
+
+static int run_rmdir(struct request *r)
+{
+    struct place dir _cleanup_place_ = {0};
+    int rc;
+
+    if (guard_refused(r->fs->guard, caller(r)))
+        return fault_set(&r->fault, -EPERM,
+                         "this process was refused a removal less than a minute ago");
+    rc = access_check(r, W_OK | X_OK);
+    if (rc && r->node->key.kind == KIND_FAMILY)
+        return fault_set(&r->fault, rc, "the caller may not write into this directory");
+    rc = place_open(r->fs, &r->node->key, &dir, &r->fault);
+    if (rc == 0 && r->node->key.kind == KIND_FAMILIES)
+        rc = place_snapshot(&dir);
+    if (rc)
+        return rc;
+    if (r->node->key.kind == KIND_FAMILIES)
+        return remove_family(r, &dir);
+    if (r->node->key.kind == KIND_FAMILY)
+        return remove_service(r, &dir);
+    return refuse_removal(r, "only a service, in its family, is removed by rmdir");
+}
+
+void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    static const struct operation op = {"rmdir", run_rmdir, false};
+
+    request_begin(req, &op, parent, name, 0, 0, NULL);
+}
+
+static int run_unlink(struct request *r)
+{
+    return refuse_removal(r, "files here are views: they cannot be removed");
+}
+
+void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    static const struct operation op = {"unlink", run_unlink, false};
+
+    request_begin(req, &op, parent, name, 0, 0, NULL);
+}
+
+static int run_refused(struct request *r _unused_)
+{
+    return -EPERM;
+}
+
+void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+                fuse_ino_t newparent _unused_, const char *newname _unused_,
+                unsigned flags _unused_)
+{
+    static const struct operation op = {"rename", run_refused, false};
+
+    request_begin(req, &op, parent, name, 0, 0, NULL);
+}
+
+void ops_link(fuse_req_t req, fuse_ino_t ino _unused_, fuse_ino_t newparent, const char *newname)
+{
+    static const struct operation op = {"link", run_refused, false};
+
+    request_begin(req, &op, newparent, newname, 0, 0, NULL);
+}
+
+void ops_symlink(fuse_req_t req, const char *target _unused_, fuse_ino_t parent, const char *name)
+{
+    static const struct operation op = {"symlink", run_refused, false};
+
+    request_begin(req, &op, parent, name, 0, 0, NULL);
+}
+
+void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode _unused_,
+               dev_t rdev _unused_)
+{
+    static const struct operation op = {"mknod", run_refused, false};
+
+    request_begin(req, &op, parent, name, 0, 0, NULL);
+}
+
+void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode _unused_,
+                struct fuse_file_info *fi _unused_)
+{
+    static const struct operation op = {"create", run_refused, false};
+
+    request_begin(req, &op, parent, name, 0, 0, NULL);
+}
+
+/*
+ * What a SETATTR asks for, in r->size (the mask) and r->off (the mode). mkdir -m and install -d set the mode of what
+ * they made: accepted and ignored. A shell truncates `refresh` before it writes: nothing to do. The rest is refused.
+ */
+static int check_setattr(struct request *r)
+{
+    const int harmless = FUSE_SET_ATTR_MODE;
+    int set = (int)r->size;
+    enum kind_id kind = r->node->key.kind;
+
+    if (kind_row(kind)->flags & KIND_F_WRITE && (set & ~FUSE_SET_ATTR_SIZE) == 0)
+        return access_check(r, W_OK);
+    if (kind != KIND_SERVICE || set & ~harmless)
+        return -EPERM;
+    if (!((mode_t)r->off & 0200))
+        return fault_set(&r->fault, -EPERM, "protecting a service by chmod u-w is not there yet");
+    return access_check(r, W_OK);
+}
+
+static int run_setattr(struct request *r)
+{
+    struct place p _cleanup_place_ = {0};
+    struct stat st;
+    int rc = check_setattr(r);
+
+    rc = rc ? rc : place_open(r->fs, &r->node->key, &p, &r->fault);
+    rc = rc ? rc : kind_attr(&p, r->node->ino, &st, &r->fault);
+    if (rc == 0)
+        fuse_reply_attr(r->req, &st, kind_row(r->node->key.kind)->timeout_s);
+    return rc;
+}
+
+void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+                 struct fuse_file_info *fi _unused_)
+{
+    static const struct operation op = {"setattr", run_setattr, false};
+    const int asked = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID |
+                      FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME |
+                      FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW;
+
+    request_begin(req, &op, ino, NULL, (size_t)(to_set & asked), (off_t)attr->st_mode, NULL);
+}
+
+static int run_refresh(struct work *w)
+{
+    struct request *r = &w->request;
+
+    return cache_refresh(r->fs->cache, w->cancel, &r->fault);
+}
+
+static void reply_written(struct work *w)
+{
+    fuse_reply_write(w->request.req, w->request.size);
+}
+
+/* The one file that is written to is `refresh`: what is written does not matter. */
+static int run_write(struct request *r)
+{
+    struct work_args args = {.run = run_refresh, .reply = reply_written, .any_signal = true};
+
+    return work_start(r, &args);
+}
+
+void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data _unused_, size_t size,
+               off_t off _unused_, struct fuse_file_info *fi)
+{
+    static const struct operation op = {"write", run_write, false};
+
+    request_begin(req, &op, ino, NULL, size, 0, fi);
+}

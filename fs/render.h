@@ -1,0 +1,34 @@
+/* The contents of files and the targets of links, one function a kind; rows of kind.c name them. */
+#pragma once
+
+#include "fs/kind.h"
+
+/* render.c */
+int render_readme(struct place *p, struct buf *out, struct fault *f);
+int render_blueprint(struct place *p, struct buf *out, struct fault *f);
+int render_next_id(struct place *p, struct buf *out, struct fault *f);
+int render_services_tsv(struct place *p, struct buf *out, struct fault *f);
+int render_status(struct place *p, struct buf *out, struct fault *f);
+int render_events(struct place *p, struct buf *out, struct fault *f);
+int render_error(struct place *p, struct buf *out, struct fault *f);
+int render_service_json(struct place *p, struct buf *out, struct fault *f);
+int render_wait(struct place *p, struct buf *out, struct fault *f);
+int render_output(struct place *p, struct buf *out, struct fault *f);
+int render_group_arn(struct place *p, struct buf *out, struct fault *f);
+int render_group_query(struct place *p, struct buf *out, struct fault *f);
+int render_resource_arn(struct place *p, struct buf *out, struct fault *f);
+int render_tag(struct place *p, struct buf *out, struct fault *f);
+
+/* render_link.c */
+int render_resource_link(struct place *p, struct buf *out, struct fault *f);
+int render_services_link(struct place *p, struct buf *out, struct fault *f);
+int render_owner_link(struct place *p, struct buf *out, struct fault *f);
+
+/* render_svcfs.c: the mount itself; all of it answers without AWS */
+int render_health(struct place *p, struct buf *out, struct fault *f);
+int render_identity(struct place *p, struct buf *out, struct fault *f);
+int render_config(struct place *p, struct buf *out, struct fault *f);
+int render_freshness(struct place *p, struct buf *out, struct fault *f);
+int render_errors(struct place *p, struct buf *out, struct fault *f);
+int render_refresh(struct place *p, struct buf *out, struct fault *f);
+int render_version(struct place *p, struct buf *out, struct fault *f);

@@ -1,0 +1,90 @@
+/*
+ * States of a request: running (on a session worker, or again on the park's thread), parked (park.c has it), at work
+ * (work.c has it), answered. It leaves each by exactly one way, and only whoever has it may answer it.
+ */
+#include "fs/request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/kind.h"
+#include "fs/park.h"
+#include "fs/report.h"
+
+enum { GROUPS_WAIT_MS = 15000 }; /* how long an answer waits for what a first sweep has not brought */
+
+static void path_of(const struct request *r, char *out, size_t size)
+{
+    char dir[KEY_PATH_SIZE] = "?";
+
+    if (r->node)
+        key_path(&r->node->key, dir);
+    snprintf(out, size, "/%s%s%s", dir, r->name[0] && dir[0] ? "/" : "", r->name);
+}
+
+void request_fail(struct request *r, int err)
+{
+    char path[KEY_PATH_SIZE + NAME_SIZE + 2];
+    bool ordinary = (err == -ENOENT && r->op->absent_is_ordinary) || err == -EINTR;
+
+    if (!ordinary) {
+        path_of(r, path, sizeof(path));
+        report_fault(r->fs->report, r->op->name, path, err, &r->fault);
+    }
+    fuse_reply_err(r->req, -err);
+}
+
+/* There is a snapshot, but not all in it is known: a bounded wait. */
+static bool waited_enough(struct request *r)
+{
+    const struct snapshot *s _cleanup_snapshot_ = NULL;
+    const struct kind *row = kind_row(r->node->key.kind);
+
+    if (row->flags & KIND_F_WAIT || fs_now_ms(r->fs) - r->begun_ms < GROUPS_WAIT_MS)
+        return false;
+    s = cache_snapshot(r->fs->cache);
+    return s;
+}
+
+void request_run(struct request *r)
+{
+    uint64_t seen = park_seen(r->fs->park);
+    int rc;
+
+    r->fault = FAULT_INIT;
+    rc = r->op->run(r);
+    if (rc == PARK && waited_enough(r))
+        rc = fault_set(&r->fault, -EAGAIN, "not known yet: the first sweep has not brought it");
+    if (rc == PARK) {
+        rc = park_add(r->fs->park, r, seen);
+        if (rc == 0)
+            return;
+    }
+    if (rc < 0)
+        request_fail(r, rc);
+    node_put(r->fs->nodes, r->node);
+}
+
+void request_begin(fuse_req_t req, const struct operation *op, fuse_ino_t ino, const char *name,
+                   size_t size, off_t off, const struct fuse_file_info *fi)
+{
+    struct fs *fs = fuse_req_userdata(req);
+    struct request r = {.fs = fs, .req = req, .op = op, .size = size, .off = off};
+
+    r.begun_ms = fs_now_ms(fs);
+    if (fi)
+        r.fi = *fi;
+    if (name && strlen(name) >= NAME_SIZE) {
+        fuse_reply_err(req, ENAMETOOLONG);
+        return;
+    }
+    if (name)
+        strcpy(r.name, name);
+    r.node = node_get(fs->nodes, ino);
+    if (!r.node) {
+        request_fail(&r, -ESTALE);
+        return;
+    }
+    request_run(&r);
+}

@@ -1,0 +1,43 @@
+/*
+ * One request of the kernel, from its arrival to its one answer. An operation is a function that may be run again: it
+ * answers (0), fails (negative errno, which becomes the answer and a line in the log), or says PARK and is run again
+ * when something has changed.
+ */
+#pragma once
+
+#include "base/fault.h"
+#include "cache/name.h"
+#include "fs/fs.h"
+#include "fs/node.h"
+
+struct request;
+
+struct operation {
+    const char *name;
+    int (*run)(struct request *r);
+    bool absent_is_ordinary; /* ENOENT is no line in the log */
+};
+
+struct request {
+    struct fs *fs;
+    fuse_req_t req;
+    const struct operation *op;
+    struct node *node; /* a reference; the directory, where there is a name */
+    char name[NAME_SIZE];
+    size_t size;
+    off_t off;
+    struct fuse_file_info fi;
+    int64_t begun_ms;
+    struct fault fault;
+};
+
+/* name and fi may be NULL. Answers, parks, or hands on. */
+void request_begin(fuse_req_t req, const struct operation *op, fuse_ino_t ino, const char *name,
+                   size_t size, off_t off, const struct fuse_file_info *fi);
+void request_run(struct request *r); /* again; r is the caller's, its node reference is not */
+void request_fail(struct request *r, int err); /* answers with err and logs; the node stays */
+struct handle;
+static inline struct handle *request_handle(const struct request *r)
+{
+    return (struct handle *)(uintptr_t)r->fi.fh;
+}

@@ -1,0 +1,159 @@
+/*
+ * In the order in which a user would want to be told what is wrong: configuration, then who we are (which tells a wrong
+ * endpoint and refused credentials at once), then blueprints. Freed in the reverse order.
+ */
+#include "fs/setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "awsapi/http.h"
+#include "base/str.h"
+#include "fs/guard.h"
+#include "fs/node.h"
+#include "fs/notify.h"
+#include "fs/park.h"
+#include "fs/report.h"
+
+enum { IDENTITY_MS = 3000, MAX_JOBS = 64 }; /* a read may take three times its deadline */
+
+static int connect_aws(struct setup *s, const struct options *o, struct fault *f)
+{
+    struct aws_config_options config = {.profile = o->profile, .region = o->region,
+                                        .endpoint_url = o->endpoint_url};
+    struct aws_client_options client = {.clock = clock_system(), .rate_share = o->rate_share};
+    struct aws_ctx ctx = {.timeout_ms = IDENTITY_MS};
+    int r = aws_config_load(&config, &s->config, f);
+
+    if (r)
+        return r;
+    client.config = s->config;
+    r = http_new(&client.transport, client.clock, s->config->ca_bundle, f);
+    if (r)
+        return r;
+    r = aws_client_new(&client, &s->client, f);
+    if (r)
+        return r;
+    r = sts_get_caller_identity(s->client, &ctx, &s->identity, f);
+    if (r)
+        return fault_prefix(f, r, "AWS does not tell who we are (sts:GetCallerIdentity)");
+    return 0;
+}
+
+/* "aws-cn" of "arn:aws-cn:sts:…" */
+static void find_partition(struct setup *s)
+{
+    const char *arn = str_after(s->identity.arn, "arn:");
+    size_t n = arn ? strcspn(arn, ":") : 0;
+
+    if (n == 0 || n >= sizeof(s->partition))
+        snprintf(s->partition, sizeof(s->partition), "aws");
+    else
+        snprintf(s->partition, sizeof(s->partition), "%.*s", (int)n, arn);
+}
+
+static int make_cache(struct setup *s, const struct options *o, struct fault *f)
+{
+    struct cache_options options = {
+        .aws = s->client,
+        .family_tag = o->family_tag,
+        .service_tag = o->service_tag,
+        .account = s->identity.account,
+        .region = s->config->region,
+        .partition = s->partition,
+        .refresh_ms = (int64_t)(o->refresh_s * 1000),
+    };
+
+    return cache_new(&s->cache, &options, f);
+}
+
+static int make_provision(struct setup *s, const struct options *o, struct fault *f)
+{
+    struct provision_options options = {
+        .aws = s->client,
+        .cache = s->cache,
+        .account = s->identity.account,
+        .region = s->config->region,
+        .partition = s->partition,
+        .family_tag = o->family_tag,
+        .service_tag = o->service_tag,
+        .blueprints = o->blueprints,
+        .refresh_ms = (int64_t)(o->refresh_s * 1000),
+        .lease_ms = (int64_t)(o->lease_s * 1000),
+        .db_ca = o->db_ca,
+        .read_only = o->ro,
+    };
+
+    return provision_new(&s->provision, &options, f);
+}
+
+/* First the kernel is told, then whoever waits: nobody reads old content after an answer. */
+static void on_published(void *arg, const struct snapshot *old, const struct snapshot *now)
+{
+    struct fs *fs = arg;
+
+    notify_published(fs->notify, old, now);
+    park_wake(fs->park);
+}
+
+static void on_service(void *arg, const char *family, const char *id)
+{
+    struct fs *fs = arg;
+
+    notify_service(fs->notify, family, id);
+    park_wake(fs->park);
+}
+
+static int make_fs(struct setup *s, const struct options *o, struct fault *f)
+{
+    struct fs *fs = &s->fs;
+    int r;
+
+    *fs = (struct fs){.options = o, .clock = clock_system(), .cache = s->cache,
+                      .provision = s->provision, .account = s->identity.account,
+                      .region = s->config->region, .arn = s->identity.arn,
+                      .profile = s->config->profile, .uid = getuid(), .gid = getgid()};
+    fs->umask = umask(0);
+    umask(fs->umask);
+    fs->start_ms = fs_wall_ms(fs);
+    r = jobs_new(&fs->jobs, "svcfs-job", MAX_JOBS);
+    r = r ? r : node_table_new(&fs->nodes);
+    r = r ? r : park_new(&fs->park);
+    r = r ? r : guard_new(&fs->guard, fs->clock, proc_group);
+    r = r ? r : notify_new(&fs->notify, fs);
+    r = r ? r : report_new(&fs->report, fs->clock);
+    if (r)
+        return fault_set(f, r, "no memory");
+    cache_observe(s->cache, on_published, fs);
+    provision_observe(s->provision, on_service, fs);
+    return 0;
+}
+
+int setup_make(struct setup *s, const struct options *o, struct fault *f)
+{
+    int r = connect_aws(s, o, f);
+
+    if (r)
+        return r;
+    find_partition(s);
+    r = make_cache(s, o, f);
+    r = r ? r : make_provision(s, o, f);
+    return r ? r : make_fs(s, o, f);
+}
+
+void setup_done(struct setup *s)
+{
+    jobs_free(s->fs.jobs);
+    provision_free(s->provision);
+    cache_free(s->cache);
+    report_free(s->fs.report);
+    notify_free(s->fs.notify);
+    guard_free(s->fs.guard);
+    park_free(s->fs.park);
+    node_table_free(s->fs.nodes);
+    aws_client_free(s->client);
+    aws_config_free(s->config);
+}

@@ -1,0 +1,125 @@
+/* What the directories below resources/ hold; as tree.c. */
+#include <errno.h>
+
+#include "base/str.h"
+#include "cache/name.h"
+#include "fs/tree.h"
+
+int find_resources(struct place *dir, const char *name, struct key *ret)
+{
+    const struct index_kind *k = snapshot_kind(dir->snap, name);
+
+    if (!k)
+        return -ENOENT;
+    *ret = key_child(dir->key, KIND_RESOURCE_SERVICE, k->name);
+    return 0;
+}
+
+int list_resources(struct place *dir, list_fn emit, void *arg)
+{
+    for (size_t i = 0; i < dir->snap->n_kinds; i++) {
+        struct key key = key_child(dir->key, KIND_RESOURCE_SERVICE, dir->snap->kinds[i].name);
+        int r = emit(arg, &key, dir->snap->kinds[i].name);
+
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+int find_resource_service(struct place *dir, const char *name, struct key *ret)
+{
+    const struct index_type *t = snapshot_type(dir->rkind, name);
+
+    if (!t)
+        return -ENOENT;
+    *ret = key_child(dir->key, KIND_RESOURCE_TYPE, t->name);
+    return 0;
+}
+
+int list_resource_service(struct place *dir, list_fn emit, void *arg)
+{
+    for (size_t i = 0; i < dir->rkind->n_types; i++) {
+        struct key key = key_child(dir->key, KIND_RESOURCE_TYPE, dir->rkind->types[i].name);
+        int r = emit(arg, &key, dir->rkind->types[i].name);
+
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+int find_resource_type(struct place *dir, const char *name, struct key *ret)
+{
+    const struct index_resource *r = snapshot_resource(dir->rtype, name);
+
+    if (!r)
+        return -ENOENT;
+    *ret = key_child(dir->key, KIND_RESOURCE, r->id);
+    return 0;
+}
+
+int list_resource_type(struct place *dir, list_fn emit, void *arg)
+{
+    for (size_t i = 0; i < dir->rtype->n_resources; i++) {
+        struct key key = key_child(dir->key, KIND_RESOURCE, dir->rtype->resources[i]->id);
+        int r = emit(arg, &key, dir->rtype->resources[i]->id);
+
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+/* ret borrows name, which is the caller's: a tag's name exists nowhere but in this function. */
+int find_tags(struct place *dir, const char *name, struct key *ret)
+{
+    char shown[NAME_SIZE];
+
+    for (size_t i = 0; i < dir->resource->n_tags; i++) {
+        name_from_value(dir->resource->tags[i].key, NULL, false, shown);
+        if (!streq(shown, name))
+            continue;
+        *ret = key_child(dir->key, KIND_TAG, name);
+        return 0;
+    }
+    return -ENOENT;
+}
+
+int list_tags(struct place *dir, list_fn emit, void *arg)
+{
+    char shown[NAME_SIZE];
+
+    for (size_t i = 0; i < dir->resource->n_tags; i++) {
+        struct key key;
+        int r;
+
+        name_from_value(dir->resource->tags[i].key, NULL, false, shown);
+        key = key_child(dir->key, KIND_TAG, shown);
+        r = emit(arg, &key, shown);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+int find_owners(struct place *dir, const char *name, struct key *ret)
+{
+    const struct index_service *owner = dir->resource->owner;
+
+    if (!owner || !streq(owner->link, name))
+        return -ENOENT;
+    *ret = key_child(dir->key, KIND_RESOURCE_OWNER, owner->link);
+    return 0;
+}
+
+int list_owners(struct place *dir, list_fn emit, void *arg)
+{
+    const struct index_service *owner = dir->resource->owner;
+    struct key key;
+
+    if (!owner)
+        return 0;
+    key = key_child(dir->key, KIND_RESOURCE_OWNER, owner->link);
+    return emit(arg, &key, owner->link);
+}
