@@ -1,0 +1,504 @@
+/*
+ * The cache: two threads around one set of inputs.
+ *
+ *   refresher: sweeps by timer or on request, and hands the raw result over; it alone waits for AWS.
+ *   publisher: builds a snapshot whenever an input changed, puts it in force, calls the observers, then wakes who waits.
+ *
+ * They are two because own writes must show within milliseconds, also while a sweep hangs on a stalled AWS.
+ *
+ * `changes` counts changes of the inputs, `built` up to which of them the newest snapshot goes; so a flush waits for
+ * built ≥ the changes it saw. The lock guards the inputs and is held while building (processor time, no calls);
+ * the newest snapshot has a lock of its own, so readers never wait for a build.
+ *
+ * Rejected: publishing from whoever writes. Observers would then run on many threads, and out of order.
+ */
+#include "cache/cache.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "cache/diff.h"
+#include "cache/overlay.h"
+
+enum { OBSERVERS_MAX = 4, BACKOFF_FIRST_MS = 1000 };
+
+struct observer {
+    cache_observer fn;
+    void *arg;
+};
+
+struct cache {
+    struct aws_client *aws;
+    struct clock *clock;
+    char *family_tag, *service_tag, *account, *region, *partition;
+    int64_t refresh_ms;
+    struct cancel *stop;
+    pthread_t refresher, publisher;
+    bool refreshing, publishing; /* threads exist */
+    struct observer observers[OBSERVERS_MAX];
+    size_t n_observers;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;        /* anything below */
+    struct overlay overlay;
+    struct raw_resources *resources; /* NULL before the first sweep */
+    struct raw_groups *groups;
+    char **blueprints;
+    char *groups_problem;
+    uint64_t changes, built;
+    uint64_t wanted, done;         /* sweeps asked for; begun after that many were asked for, and ended */
+    bool failed;                   /* a sweep failed: observers are to be told */
+    struct cache_freshness freshness;
+
+    pthread_mutex_t newest_lock;
+    const struct snapshot *newest;
+    uint64_t generation;
+};
+
+/* --- the publisher --- */
+
+const struct snapshot *cache_snapshot(struct cache *c)
+{
+    pthread_mutex_lock(&c->newest_lock);
+    const struct snapshot *s = c->newest ? snapshot_ref(c->newest) : NULL;
+    pthread_mutex_unlock(&c->newest_lock);
+    return s;
+}
+
+static void count_difference(void *arg, _unused_ const struct diff *d)
+{
+    ++*(size_t *)arg;
+}
+
+static bool same_problems(const struct snapshot *a, const struct snapshot *b)
+{
+    if (a->n_problems != b->n_problems || a->groups_known != b->groups_known)
+        return false;
+    for (size_t i = 0; i < a->n_problems; i++)
+        if (!streq(a->problems[i], b->problems[i]))
+            return false;
+    return true;
+}
+
+/* Locked. */
+static int build(struct cache *c, const struct snapshot **ret)
+{
+    const struct build_input in = {.family_tag = c->family_tag,
+                                   .service_tag = c->service_tag,
+                                   .account = c->account,
+                                   .region = c->region,
+                                   .partition = c->partition,
+                                   .resources = c->resources,
+                                   .groups = c->groups,
+                                   .overlay = c->overlay.entries,
+                                   .overlay_groups = c->overlay.groups,
+                                   .records = c->overlay.records,
+                                   .dead_claims = c->overlay.dead_claims,
+                                   .blueprints = c->blueprints,
+                                   .groups_problem = c->groups_problem,
+                                   .generation = c->generation + 1,
+                                   .wall_ms = c->clock->wall_ms(c->clock)};
+
+    return build_snapshot(&in, ret);
+}
+
+static void call_observers(struct cache *c, const struct snapshot *old, const struct snapshot *now)
+{
+    for (size_t i = 0; i < c->n_observers; i++)
+        c->observers[i].fn(c->observers[i].arg, old, now);
+}
+
+/* Takes now over. */
+static void publish(struct cache *c, const struct snapshot *now)
+{
+    _cleanup_snapshot_ const struct snapshot *old = cache_snapshot(c);
+    size_t differences = 0;
+
+    if (old) {
+        diff_snapshots(old, now, count_difference, &differences);
+        if (differences == 0 && same_problems(old, now)) {
+            snapshot_unref(now);
+            return;
+        }
+    }
+    pthread_mutex_lock(&c->newest_lock);
+    const struct snapshot *dropped = c->newest;
+    c->newest = now;
+    c->generation++;
+    pthread_mutex_unlock(&c->newest_lock);
+    snapshot_unref(dropped);
+    _cleanup_snapshot_ const struct snapshot *held = snapshot_ref(now);
+    call_observers(c, old, held);
+}
+
+static void *publisher_main(void *arg)
+{
+    struct cache *c = arg;
+
+    pthread_mutex_lock(&c->lock);
+    while (!cancel_raised(c->stop)) {
+        const struct snapshot *now = NULL;
+        bool dirty = c->resources && c->built < c->changes, failed = c->failed;
+        uint64_t goal = c->changes;
+
+        if (!dirty && !failed) {
+            pthread_cond_wait(&c->changed, &c->lock);
+            continue;
+        }
+        c->failed = false;
+        int r = dirty ? build(c, &now) : 0;
+        pthread_mutex_unlock(&c->lock);
+        if (now)
+            publish(c, now);
+        if (failed) {
+            _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(c);
+            call_observers(c, s, s);
+        }
+        pthread_mutex_lock(&c->lock);
+        if (r == 0 && dirty)
+            c->built = goal;
+        pthread_cond_broadcast(&c->changed);
+        if (r < 0) { /* no memory: the last snapshot stays; the next change tries again */
+            log_debug("the snapshot cannot be built: %s", fault_errno_name(r));
+            c->built = goal;
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+/* Locked. */
+static void touch(struct cache *c)
+{
+    c->changes++;
+    pthread_cond_broadcast(&c->changed);
+}
+
+/* --- the refresher --- */
+
+static void note_failure(struct cache *c, const struct fault *f)
+{
+    pthread_mutex_lock(&c->lock);
+    c->freshness.last = *f;
+    c->failed = true;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Puts the sweep into force and waits until it is. */
+static void take_resources(struct cache *c, struct raw_resources *r)
+{
+    int64_t begun = r->begun_wall_ms;
+
+    pthread_mutex_lock(&c->lock);
+    overlay_settle(&c->overlay, r);
+    raw_resources_free(c->resources);
+    c->resources = r;
+    touch(c);
+    uint64_t goal = c->changes;
+    while (c->built < goal && !cancel_raised(c->stop))
+        pthread_cond_wait(&c->changed, &c->lock);
+    c->freshness.begun_wall_ms = begun;
+    c->freshness.ended_wall_ms = c->clock->wall_ms(c->clock);
+    c->freshness.sweeps++;
+    c->freshness.last = FAULT_INIT;
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void refresh_groups(struct cache *c, const struct sweep_env *e)
+{
+    struct raw_groups *g = NULL;
+    struct fault f = FAULT_INIT;
+
+    int r = sweep_groups(e, c->groups, &g, &f); /* only this thread changes c->groups */
+    if (r == -ECANCELED)
+        return;
+    char *problem =
+        r < 0 ? str_printf("the resource groups cannot be read: %s: %s: %s", f.call, f.code, f.message)
+              : NULL;
+    pthread_mutex_lock(&c->lock);
+    free(c->groups_problem);
+    c->groups_problem = problem;
+    if (g) {
+        overlay_settle_groups(&c->overlay, g);
+        raw_groups_free(c->groups);
+        c->groups = g;
+    }
+    touch(c);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static int refresh_once(struct cache *c)
+{
+    const struct sweep_env e = {c->aws, c->family_tag, c->service_tag, c->stop};
+    struct raw_resources *r = NULL;
+    struct fault f = FAULT_INIT;
+
+    pthread_mutex_lock(&c->lock);
+    uint64_t goal = c->wanted;
+    c->freshness.sweeping = true;
+    pthread_mutex_unlock(&c->lock);
+    int result = sweep_resources(&e, &r, &f);
+    if (result == 0)
+        take_resources(c, r);
+    else if (result != -ECANCELED)
+        note_failure(c, &f);
+    pthread_mutex_lock(&c->lock);
+    c->freshness.sweeping = false;
+    c->done = goal;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+    if (result == 0)
+        refresh_groups(c, &e);
+    return result;
+}
+
+static void wait_for_turn(struct cache *c, int64_t until_ms)
+{
+    pthread_mutex_lock(&c->lock);
+    while (!cancel_raised(c->stop) && c->wanted == c->done) {
+        int64_t rest = until_ms - c->clock->monotonic_ms(c->clock);
+        struct timespec t;
+
+        if (rest <= 0)
+            break;
+        rest = MIN(rest, 5000); /* a suspended machine wakes up with an old snapshot */
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        t.tv_sec += rest / 1000;
+        t.tv_nsec += rest % 1000 * 1000000;
+        if (t.tv_nsec >= 1000000000) {
+            t.tv_sec++;
+            t.tv_nsec -= 1000000000;
+        }
+        pthread_cond_clockwait(&c->changed, &c->lock, CLOCK_MONOTONIC, &t);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void *refresher_main(void *arg)
+{
+    struct cache *c = arg;
+    int64_t backoff = BACKOFF_FIRST_MS;
+
+    while (!cancel_raised(c->stop)) {
+        bool good = refresh_once(c) == 0;
+        int64_t pause = good ? c->refresh_ms : MIN(backoff, c->refresh_ms);
+
+        backoff = good ? BACKOFF_FIRST_MS : backoff * 2;
+        wait_for_turn(c, c->clock->monotonic_ms(c->clock) + pause);
+    }
+    return NULL;
+}
+
+/* --- who waits --- */
+
+static void wake_waiters(void *arg)
+{
+    struct cache *c = arg;
+
+    pthread_mutex_lock(&c->lock);
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
+int cache_refresh(struct cache *c, struct cancel *cancel, struct fault *f)
+{
+    struct cancel_waiter w = {.wake = wake_waiters, .arg = c};
+    int r = 0;
+
+    cancel_add(cancel, &w);
+    pthread_mutex_lock(&c->lock);
+    uint64_t mine = ++c->wanted;
+    pthread_cond_broadcast(&c->changed);
+    while (c->done < mine && !cancel_raised(cancel) && !cancel_raised(c->stop))
+        pthread_cond_wait(&c->changed, &c->lock);
+    if (c->done < mine)
+        r = fault_set(f, -ECANCELED, "the refresh goes on, but nobody waits for it any more");
+    else if (c->freshness.last.err)
+        r = fault_copy(f, &c->freshness.last);
+    pthread_mutex_unlock(&c->lock);
+    cancel_remove(cancel, &w);
+    return r;
+}
+
+void cache_flush(struct cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    uint64_t goal = c->changes;
+    while (c->publishing && c->resources && c->built < goal && !cancel_raised(c->stop))
+        pthread_cond_wait(&c->changed, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void cache_freshness(struct cache *c, struct cache_freshness *ret)
+{
+    pthread_mutex_lock(&c->lock);
+    *ret = c->freshness;
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* --- inputs --- */
+
+static int touched(struct cache *c, int r)
+{
+    if (r == 0)
+        touch(c);
+    pthread_mutex_unlock(&c->lock);
+    return r;
+}
+
+int cache_put(struct cache *c, const char *key, const struct index_tag *tags, size_t n_tags)
+{
+    pthread_mutex_lock(&c->lock);
+    return touched(c, overlay_put(&c->overlay, key, tags, n_tags, c->clock->monotonic_ms(c->clock)));
+}
+
+int cache_gone(struct cache *c, const char *key)
+{
+    pthread_mutex_lock(&c->lock);
+    return touched(c, overlay_gone(&c->overlay, key, c->clock->monotonic_ms(c->clock)));
+}
+
+int cache_put_group(struct cache *c, const char *name, const char *arn, const char *query)
+{
+    pthread_mutex_lock(&c->lock);
+    return touched(
+        c, overlay_put_group(&c->overlay, name, arn, query, c->clock->monotonic_ms(c->clock)));
+}
+
+int cache_gone_group(struct cache *c, const char *name)
+{
+    pthread_mutex_lock(&c->lock);
+    return touched(
+        c, overlay_put_group(&c->overlay, name, "", NULL, c->clock->monotonic_ms(c->clock)));
+}
+
+int cache_put_record(struct cache *c, const struct cache_record *r)
+{
+    pthread_mutex_lock(&c->lock);
+    return touched(c, overlay_put_record(&c->overlay, r));
+}
+
+int cache_remove_record(struct cache *c, const char *id, const char *claim)
+{
+    pthread_mutex_lock(&c->lock);
+    return touched(c, overlay_remove_record(&c->overlay, id, claim));
+}
+
+static void free_names(char **names)
+{
+    for (char **n = names; n && *n; n++)
+        free(*n);
+    free(names);
+}
+
+int cache_set_blueprints(struct cache *c, const char *const *families, size_t n)
+{
+    char **copy = calloc(n + 1, sizeof(*copy));
+
+    for (size_t i = 0; copy && i < n; i++) {
+        copy[i] = strdup(families[i]);
+        if (!copy[i]) {
+            free_names(copy);
+            copy = NULL;
+        }
+    }
+    if (!copy)
+        return -ENOMEM;
+    pthread_mutex_lock(&c->lock);
+    free_names(c->blueprints);
+    c->blueprints = copy;
+    return touched(c, 0);
+}
+
+void cache_observe(struct cache *c, cache_observer fn, void *arg)
+{
+    if (c->n_observers < OBSERVERS_MAX)
+        c->observers[c->n_observers++] = (struct observer){fn, arg};
+}
+
+/* --- beginning and end --- */
+
+int cache_new(struct cache **ret, const struct cache_options *o, struct fault *f)
+{
+    struct cache *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return fault_set(f, -ENOMEM, "no memory");
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_mutex_init(&c->newest_lock, NULL);
+    pthread_cond_init(&c->changed, NULL);
+    c->aws = o->aws;
+    c->clock = aws_client_clock(o->aws);
+    c->refresh_ms = o->refresh_ms;
+    c->family_tag = strdup(o->family_tag);
+    c->service_tag = strdup(o->service_tag);
+    c->account = strdup(o->account);
+    c->region = strdup(o->region);
+    c->partition = strdup(o->partition);
+    c->stop = cancel_new();
+    int r = overlay_init(&c->overlay);
+    if (r < 0 || !c->family_tag || !c->service_tag || !c->account || !c->region || !c->partition ||
+        !c->stop) {
+        cache_free(c);
+        return fault_set(f, -ENOMEM, "no memory");
+    }
+    *ret = c;
+    return 0;
+}
+
+int cache_start(struct cache *c, struct fault *f)
+{
+    int r = pthread_create(&c->publisher, NULL, publisher_main, c);
+
+    c->publishing = r == 0;
+    if (r == 0) {
+        r = pthread_create(&c->refresher, NULL, refresher_main, c);
+        c->refreshing = r == 0;
+    }
+    if (r == 0)
+        return 0;
+    cache_stop(c);
+    return fault_set(f, -r, "cannot start the refresher");
+}
+
+void cache_stop(struct cache *c)
+{
+    cancel_raise(c->stop);
+    wake_waiters(c);
+    if (c->refreshing)
+        pthread_join(c->refresher, NULL);
+    if (c->publishing)
+        pthread_join(c->publisher, NULL);
+    c->refreshing = false;
+    pthread_mutex_lock(&c->lock);
+    c->publishing = false;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void cache_free(struct cache *c)
+{
+    if (!c)
+        return;
+    snapshot_unref(c->newest);
+    raw_resources_free(c->resources);
+    raw_groups_free(c->groups);
+    overlay_done(&c->overlay);
+    free_names(c->blueprints);
+    free(c->groups_problem);
+    free(c->family_tag);
+    free(c->service_tag);
+    free(c->account);
+    free(c->region);
+    free(c->partition);
+    cancel_unref(c->stop);
+    pthread_cond_destroy(&c->changed);
+    pthread_mutex_destroy(&c->newest_lock);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}

@@ -1,0 +1,117 @@
+/* Look-ups in a snapshot by bisection, and its reference count. */
+#include "cache/index.h"
+
+#include <string.h>
+
+#include "cache/build.h"
+
+const struct snapshot *snapshot_ref(const struct snapshot *s)
+{
+    atomic_fetch_add(&s->private_->refs, 1);
+    return s;
+}
+
+void snapshot_unref(const struct snapshot *s)
+{
+    if (s && atomic_fetch_sub(&s->private_->refs, 1) == 1)
+        snapshot_free(s);
+}
+
+/* The element of a sorted array of n pointers (or of structs of `size` bytes, where not `pointers`) whose string at `offset` is name. */
+static const void *find(const void *array, size_t n, size_t size, bool pointers, size_t offset,
+                        const char *name)
+{
+    size_t low = 0, high = n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const char *at = (const char *)array + middle * size;
+        const char *element = pointers ? *(const char *const *)at : at;
+        const char *key = *(const char *const *)(element + offset);
+        int order = strcmp(name, key);
+
+        if (order == 0)
+            return element;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+#define FIND_POINTER(array, n, type, member, name)                                                 \
+    ((const type *)find((array), (n), sizeof(void *), true, offsetof(type, member), (name)))
+#define FIND_STRUCT(array, n, type, member, name)                                                  \
+    ((const type *)find((array), (n), sizeof(type), false, offsetof(type, member), (name)))
+
+const struct index_family *snapshot_family(const struct snapshot *s, const char *name)
+{
+    return FIND_POINTER(s->families, s->n_families, struct index_family, name, name);
+}
+
+const struct index_family *snapshot_family_by_id(const struct snapshot *s, const char *id)
+{
+    return map_get(s->private_->families_by_id, id);
+}
+
+const struct index_service *snapshot_service(const struct index_family *f, const char *name)
+{
+    return FIND_POINTER(f->services, f->n_services, struct index_service, name, name);
+}
+
+const struct index_service *snapshot_deleting(const struct index_family *f, const char *name)
+{
+    return FIND_POINTER(f->deleting, f->n_deleting, struct index_service, name, name);
+}
+
+const struct index_service *snapshot_service_by_id(const struct index_family *f, const char *id)
+{
+    char name[NAME_SIZE];
+
+    name_from_value(id, index_reserved, false, name);
+    const struct index_service *s = snapshot_service(f, name);
+    return s ? s : snapshot_deleting(f, name);
+}
+
+const struct index_service *snapshot_any_service(const struct snapshot *s, const char *id)
+{
+    return map_get(s->private_->services_by_id, id);
+}
+
+const struct index_service *snapshot_link(const struct snapshot *s, const char *link)
+{
+    return FIND_POINTER(s->services, s->n_services, struct index_service, link, link);
+}
+
+const struct index_kind *snapshot_kind(const struct snapshot *s, const char *name)
+{
+    return FIND_STRUCT(s->kinds, s->n_kinds, struct index_kind, name, name);
+}
+
+const struct index_type *snapshot_type(const struct index_kind *k, const char *name)
+{
+    return FIND_STRUCT(k->types, k->n_types, struct index_type, name, name);
+}
+
+const struct index_resource *snapshot_resource(const struct index_type *t, const char *id)
+{
+    return FIND_POINTER(t->resources, t->n_resources, struct index_resource, id, id);
+}
+
+const struct index_resource *snapshot_resource_by_key(const struct snapshot *s, const char *key)
+{
+    return FIND_POINTER(s->resources, s->n_resources, struct index_resource, key, key);
+}
+
+const struct index_group *snapshot_group(const struct snapshot *s, const char *name)
+{
+    return FIND_STRUCT(s->groups, s->n_groups, struct index_group, name, name);
+}
+
+const char *index_tag(const struct index_resource *r, const char *key)
+{
+    const struct index_tag *t = FIND_STRUCT(r->tags, r->n_tags, struct index_tag, key, key);
+
+    return t ? t->value : NULL;
+}

@@ -1,0 +1,31 @@
+/*
+ * The overlay: what this daemon knows better than the tag index, which lags for minutes and remembers the dead for an hour
+ * (aws-facts.md 4). Plain maps; whoever owns it locks.
+ */
+#pragma once
+
+#include "cache/build.h"
+#include "cache/cache.h"
+
+struct overlay {
+    struct map *entries;     /* key → struct overlay_entry * */
+    struct map *groups;      /* name → struct overlay_group * */
+    struct map *records;     /* id → struct overlay_record * */
+    struct map *dead_claims; /* claim → itself */
+};
+
+int overlay_init(struct overlay *o);
+void overlay_done(struct overlay *o);
+
+/* All: 0 or -ENOMEM (then nothing changed). */
+int overlay_put(struct overlay *o, const char *key, const struct index_tag *tags, size_t n_tags,
+                int64_t now_ms);
+int overlay_gone(struct overlay *o, const char *key, int64_t now_ms);
+int overlay_put_group(struct overlay *o, const char *name, const char *arn, const char *query,
+                      int64_t now_ms); /* query NULL: gone */
+int overlay_put_record(struct overlay *o, const struct cache_record *r);
+int overlay_remove_record(struct overlay *o, const char *id, const char *claim);
+
+/* Drops what the sweep shows by now, and what is too old. */
+void overlay_settle(struct overlay *o, const struct raw_resources *r);
+void overlay_settle_groups(struct overlay *o, const struct raw_groups *g);

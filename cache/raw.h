@@ -1,0 +1,54 @@
+/* What AWS answered, before anything is made of it: one sweep of resources, one of groups. Immutable once swept. */
+#pragma once
+
+#include "awsapi/client.h"
+#include "base/arena.h"
+#include "base/map.h"
+#include "cache/index.h"
+
+struct raw_resource {
+    const char *key; /* ARN */
+    const struct index_tag *tags; /* sorted by key */
+    size_t n_tags;
+};
+
+struct raw_resources {
+    struct arena *arena;
+    struct map *by_key; /* → struct raw_resource * */
+    int64_t begun_ms;   /* monotonic */
+    int64_t begun_wall_ms;
+};
+void raw_resources_free(struct raw_resources *r);
+DEFINE_CLEANUP(struct raw_resources *, raw_resources_free)
+
+struct raw_group {
+    const char *name, *arn;
+    const char *query; /* ResourceQuery as JSON text, or NULL */
+    bool by_our_tags;  /* members are to be found in the index itself */
+    const struct raw_resource *members; /* else */
+    size_t n_members;
+    unsigned age;      /* sweeps since the query was read */
+};
+
+struct raw_groups {
+    struct arena *arena;
+    struct map *by_name; /* → struct raw_group * */
+    int64_t begun_ms;
+};
+void raw_groups_free(struct raw_groups *g);
+DEFINE_CLEANUP(struct raw_groups *, raw_groups_free)
+
+struct sweep_env {
+    struct aws_client *aws;
+    const char *family_tag, *service_tag;
+    struct cancel *cancel;
+};
+
+/* All that carries one of the two tags. A chain of pages that breaks is begun anew, a few times; never continued. */
+int sweep_resources(const struct sweep_env *e, struct raw_resources **ret, struct fault *f);
+/* All groups; old (may be NULL): the sweep before, whose queries are kept for a while. */
+int sweep_groups(const struct sweep_env *e, const struct raw_groups *old, struct raw_groups **ret,
+                 struct fault *f);
+
+/* Sorted copies in the arena; NULL: no memory. */
+const struct index_tag *raw_tags(struct arena *a, const struct index_tag *tags, size_t n);
