@@ -66,7 +66,7 @@ static int take_number(json_t *v, json_int_t min, json_int_t max, json_int_t *re
 
 static int set_create_timeout(struct blueprint *b, json_t *v, struct fault *f)
 {
-    json_int_t seconds;
+    json_int_t seconds = 0;
     int r = take_number(v, 1, 24 * 3600, &seconds, f);
 
     if (r == 0)
@@ -76,7 +76,7 @@ static int set_create_timeout(struct blueprint *b, json_t *v, struct fault *f)
 
 static int set_delete_grace(struct blueprint *b, json_t *v, struct fault *f)
 {
-    json_int_t seconds;
+    json_int_t seconds = 0;
     int r = take_number(v, 0, 24 * 3600, &seconds, f);
 
     if (r == 0)
@@ -86,7 +86,7 @@ static int set_delete_grace(struct blueprint *b, json_t *v, struct fault *f)
 
 static int set_max_deletes(struct blueprint *b, json_t *v, struct fault *f)
 {
-    json_int_t n;
+    json_int_t n = 0;
     int r = take_number(v, 1, 1000, &n, f);
 
     if (r == 0)

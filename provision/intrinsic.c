@@ -302,7 +302,7 @@ static int fn_select(const struct intrinsic_env *env, const struct json_place *a
 {
     struct json_place second = {at, NULL, 1};
     _cleanup_json_ json_t *list = NULL;
-    size_t i;
+    size_t i = 0;
     int r;
 
     if (!json_is_array(arg) || json_array_size(arg) != 2)
