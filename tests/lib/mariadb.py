@@ -36,8 +36,12 @@ class MariaDB:
             name = next(n for n in ("mysql", "nobody", "daemon") if _has_user(n))
             shutil.chown(self.directory, name)
             user = ["--user=" + name]
-        data = os.path.join(self.directory, "data")
-        common = ["--no-defaults", "--datadir=" + data]
+        data, scratch = os.path.join(self.directory, "data"), os.path.join(self.directory, "tmp")
+        os.mkdir(scratch)
+        if user:
+            shutil.chown(scratch, name)
+        # A scratch directory of its own: the names of temporary tables clash between servers that start together.
+        common = ["--no-defaults", "--datadir=" + data, "--tmpdir=" + scratch]
         made = subprocess.run([_program("mariadb-install-db"), *common, *user, "--skip-test-db",
                                "--auth-root-authentication-method=normal"],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)

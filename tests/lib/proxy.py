@@ -354,6 +354,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         answer = None
         try:
             answer = proxy.handle(request, record, self._is_open)
+            self._identify(answer)
+            proxy.end(record, answer)  # before it is sent: who has the answer finds it in the record
             self._write(answer)
         except _ConnectionEnds:
             answer = None
@@ -363,17 +365,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 proxy.failures.append(f"{request.operation}: {traceback.format_exc()}")
             raise
         finally:
-            proxy.end(record, answer)
+            if not record.ended:
+                proxy.end(record, answer)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve
 
+    @staticmethod
+    def _identify(answer):
+        """Every answer of AWS has a request id; a page of something in between has none."""
+        if "html" not in (answer.header("content-type") or "") and not answer.header("x-amzn-requestid"):
+            answer.headers.append(("x-amzn-RequestId", wire.request_id()))
+
     def _write(self, answer):
         headers = [(k, v) for k, v in answer.headers if k.lower() not in _HOP_BY_HOP]
-        if not any(k.lower() in ("x-amzn-requestid", "x-amz-request-id") for k, _ in headers) and answer.status != 502:
-            if "html" not in (answer.header("content-type") or ""):
-                rid = wire.request_id()
-                headers.append(("x-amzn-RequestId", rid))
-                answer.headers.append(("x-amzn-RequestId", rid))
         headers.append(("Date", formatdate(time.time() + self.server.proxy.clock_offset, usegmt=True)))
         headers.append(("Content-Length", str(len(answer.body))))
         reason = http.client.responses.get(answer.status, "Unknown")
