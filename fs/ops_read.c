@@ -303,11 +303,18 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     request_begin(req, &op, ino, NULL, 0, 0, fi);
 }
 
-static void reply_slice(struct request *r, const struct buf *b)
+/* From a copy: the reader may close the file, and so free the handle, before the reply has returned. */
+static int reply_slice(struct request *r, const struct buf *b)
 {
-    size_t at = MIN((size_t)r->off, b->len);
+    size_t at = MIN((size_t)r->off, b->len), len = MIN(r->size, b->len - at);
+    char *copy _cleanup_free_ = malloc(len + 1);
 
-    fuse_reply_buf(r->req, b->data ? b->data + at : NULL, MIN(r->size, b->len - at));
+    if (!copy)
+        return -ENOMEM;
+    if (len)
+        memcpy(copy, b->data + at, len);
+    fuse_reply_buf(r->req, copy, len);
+    return 0;
 }
 
 /* `events` as they are now, so that tail -f follows. */
@@ -323,8 +330,7 @@ static int read_follow(struct request *r, struct handle *h)
     pthread_mutex_lock(&h->lock);
     h->end = MAX(h->end, MIN((size_t)r->off + r->size, text.len));
     pthread_mutex_unlock(&h->lock);
-    reply_slice(r, &text);
-    return 0;
+    return reply_slice(r, &text);
 }
 
 /* The service is not where it was when `wait` was opened. */
@@ -363,9 +369,7 @@ static int read_wait(struct request *r, struct handle *h)
         }
     }
     pthread_mutex_unlock(&h->lock);
-    if (rc == 0)
-        reply_slice(r, &h->content);
-    return rc;
+    return rc ? rc : reply_slice(r, &h->content);
 }
 
 static int run_read(struct request *r)
@@ -377,8 +381,7 @@ static int run_read(struct request *r)
         return read_wait(r, h);
     if (flags & KIND_F_FOLLOW)
         return read_follow(r, h);
-    reply_slice(r, &h->content);
-    return 0;
+    return reply_slice(r, &h->content);
 }
 
 void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)

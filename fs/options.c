@@ -164,9 +164,7 @@ static int make_absolute(struct parsing *p, const char *name, char **path)
     if (!whole) {
         int err = errno;
 
-        return fail(p, -err, "%s%s%s: %s%s", name, *name ? "=" : "", *path,
-                    err == ENOTCONN ? "a dead mount; fusermount3 -u -z it first: " : "",
-                    strerror(err));
+        return fail(p, -err, "%s%s%s: %s", name, *name ? "=" : "", *path, strerror(err));
     }
     free(*path);
     *path = whole;

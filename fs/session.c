@@ -77,8 +77,12 @@ int session_check(const char *path, struct fault *f)
     size_t size = 0;
     FILE *mounts;
 
-    if (stat(path, &st))
-        return fault_set(f, -errno, "%s: %s", path, strerror(errno));
+    if (stat(path, &st)) {
+        int err = errno;
+
+        return fault_set(f, -err, "%s: %s%s", path, strerror(err),
+                         err == ENOTCONN ? ": a dead mount, to be removed by fusermount3 -uz" : "");
+    }
     if (!S_ISDIR(st.st_mode))
         return fault_set(f, -ENOTDIR, "%s: not a directory", path);
     mounts = fopen("/proc/self/mountinfo", "re");
