@@ -206,7 +206,8 @@ int provision_new(struct provision **ret, const struct provision_options *o, str
 int provision_start(struct provision *p, struct fault *f)
 {
     if (p->catalog) {
-        int r = catalog_scan(p->catalog, NULL, f);
+        bool changed;
+        int r = catalog_scan(p->catalog, &changed, f);
         if (r < 0)
             return r;
         provision_blueprints_changed(p);
