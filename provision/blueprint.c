@@ -1,10 +1,12 @@
 /*
- * Loading a blueprint: everything that mkdir could stumble over is found here, once, with file and line, and not half-way
- * through somebody's service. A blueprint that loads has a plan for every id it allows.
+ * Loading a blueprint: everything that mkdir could stumble over is found here, once, with file and
+ * line, and not half-way through somebody's service. A blueprint that loads has a plan for every id
+ * it allows.
  *
- * The document itself is kept and never changed; resources and outputs borrow from it. Properties are checked as they
- * are for a sample service: parameters and pseudo parameters put in, references to other resources standing.
- * The same resolution tells what needs what, so that the order cannot disagree with the references.
+ * The document itself is kept and never changed; resources and outputs borrow from it. Properties
+ * are checked as they are for a sample service: parameters and pseudo parameters put in, references
+ * to other resources standing. The same resolution tells what needs what, so that the order cannot
+ * disagree with the references.
  *
  * States: built up by one thread (blueprint_load), then immutable and shared by references.
  */
@@ -157,7 +159,8 @@ static int check_keys(const struct blueprint *b, const struct json_place *at, js
     for (const char *const *n = names; *n; n++)
         snprintf(allowed + strlen(allowed), sizeof(allowed) - strlen(allowed), "%s%s",
                  n == names ? "" : ", ", *n);
-    json_object_foreach(object, key, v) {
+    json_object_foreach(object, key, v)
+    {
         struct json_place place = {at, key, 0};
         if (!among(key, names))
             return json_source_fault(&b->source, &place, f, "is not %s that svcfs knows: %s", what,
@@ -177,8 +180,13 @@ static bool is_name(const char *s, size_t max)
 
 static int check_sections(const struct blueprint *b, struct fault *f)
 {
-    static const char *const names[] = {"AWSTemplateFormatVersion", "Description", "Metadata",
-                                        "Parameters", "Resources", "Outputs", NULL};
+    static const char *const names[] = {"AWSTemplateFormatVersion",
+                                        "Description",
+                                        "Metadata",
+                                        "Parameters",
+                                        "Resources",
+                                        "Outputs",
+                                        NULL};
     json_t *version = json_object_get(b->root, names[0]);
     json_t *description = json_object_get(b->root, names[1]);
     struct json_place place = {NULL, names[0], 0}, about = {NULL, names[1], 0};
@@ -248,8 +256,9 @@ static int load_type(const struct blueprint *b, struct blueprint_resource *res,
 static int load_resource(struct blueprint *b, struct blueprint_resource *res,
                          const struct json_place *at, json_t *spec, struct fault *f)
 {
-    static const char *const names[] = {"Type", "Properties", "DependsOn", "DeletionPolicy",
-                                        "UpdateReplacePolicy", "Metadata", NULL};
+    static const char *const names[] = {
+        "Type",     "Properties", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy",
+        "Metadata", NULL};
     struct json_place properties = {at, "Properties", 0}, metadata = {at, "Metadata", 0};
     json_t *about = json_object_get(spec, "Metadata");
     int r = check_keys(b, at, spec, names, "an attribute of a resource", f);
@@ -263,7 +272,8 @@ static int load_resource(struct blueprint *b, struct blueprint_resource *res,
     if (params_has(b->params, res->logical))
         return json_source_fault(&b->source, at, f, "a parameter has this name too");
     res->properties = json_object_get(spec, "Properties");
-    if (res->properties && (!json_is_object(res->properties) || intrinsic_function(res->properties)))
+    if (res->properties &&
+        (!json_is_object(res->properties) || intrinsic_function(res->properties)))
         return json_source_fault(&b->source, &properties, f, "must be an object");
     if (about && !json_is_object(about))
         return json_source_fault(&b->source, &metadata, f, "must be an object");
@@ -287,7 +297,8 @@ static int load_resources(struct blueprint *b, struct fault *f)
     b->resources = calloc(json_object_size(section), sizeof(*b->resources));
     if (!b->resources)
         return no_memory(f);
-    json_object_foreach(section, key, spec) {
+    json_object_foreach(section, key, spec)
+    {
         struct json_place at = {&top, key, 0};
         struct blueprint_resource *res = &b->resources[b->n_resources++];
         res->logical = key;
@@ -305,7 +316,8 @@ static int need_named(const struct blueprint *b, const struct json_place *at, js
     size_t i;
 
     if (!name)
-        return json_source_fault(&b->source, at, f, "must be the name of a resource, or a list of such");
+        return json_source_fault(&b->source, at, f,
+                                 "must be the name of a resource, or a list of such");
     if (resource_find(b, name, &i) < 0)
         return json_source_fault(&b->source, at, f, "there is no resource \"%s\"", name);
     needs[i] = true;
@@ -323,7 +335,8 @@ static int load_depends_on(const struct blueprint *b, const struct json_place *a
         return 0;
     if (!json_is_array(v))
         return need_named(b, &place, v, needs, f);
-    json_array_foreach(v, i, e) {
+    json_array_foreach(v, i, e)
+    {
         struct json_place element = {&place, NULL, i};
         int r = need_named(b, &element, e, needs, f);
         if (r < 0)
@@ -332,7 +345,8 @@ static int load_depends_on(const struct blueprint *b, const struct json_place *a
     return 0;
 }
 
-/* A tag of the blueprint must not be one that svcfs sets: whose resource it is would then be the blueprint's to say. */
+/* A tag of the blueprint must not be one that svcfs sets: whose resource it is would then be the
+ * blueprint's to say. */
 static int check_tags(const struct blueprint *b, const struct json_place *at, json_t *properties,
                       struct fault *f)
 {
@@ -342,7 +356,8 @@ static int check_tags(const struct blueprint *b, const struct json_place *at, js
         json_t *tags = json_object_get(properties, names[i]), *tag;
         struct json_place place = {at, names[i], 0};
         size_t k;
-        json_array_foreach(tags, k, tag) {
+        json_array_foreach(tags, k, tag)
+        {
             struct json_place element = {&place, NULL, k};
             json_t *v = json_object_get(tag, "Key");
             const char *key = json_string_value(v);
@@ -380,8 +395,7 @@ static int check_properties(const struct blueprint *b, const struct blueprint_re
 }
 
 /* Resolves the properties for the sample, checks them, and notes what the resource needs. */
-static int load_properties(struct blueprint *b, size_t index, const json_t *values,
-                           struct fault *f)
+static int load_properties(struct blueprint *b, size_t index, const json_t *values, struct fault *f)
 {
     struct blueprint_resource *res = &b->resources[index];
     struct json_place top = {NULL, "Resources", 0}, at = {&top, res->logical, 0};
@@ -460,7 +474,8 @@ static int load_outputs(struct blueprint *b, const json_t *values, struct fault 
     b->outputs = calloc(json_object_size(section) + 1, sizeof(*b->outputs));
     if (!b->outputs)
         return no_memory(f);
-    json_object_foreach(section, key, spec) {
+    json_object_foreach(section, key, spec)
+    {
         struct json_place at = {&top, key, 0};
         r = load_output(b, &at, key, spec, values, f);
         if (r < 0)
@@ -469,7 +484,8 @@ static int load_outputs(struct blueprint *b, const json_t *values, struct fault 
     return 0;
 }
 
-/* The longest id that is allowed, as far as a few guesses find it: no expression is turned around for this. */
+/* The longest id that is allowed, as far as a few guesses find it: no expression is turned around
+ * for this. */
 static void find_long_id(const struct blueprint *b, const char *id, char out[64])
 {
     static const char fill[] = {'x', '1'};
@@ -487,7 +503,8 @@ static void find_long_id(const struct blueprint *b, const char *id, char out[64]
     memcpy(out, id, strlen(id) + 1);
 }
 
-/* A plan for the sample (each identity, each type's own check), and the size of the longest record. */
+/* A plan for the sample (each identity, each type's own check), and the size of the longest record.
+ */
 static int check_plan(struct blueprint *b, const char *id, struct fault *f)
 {
     struct json_place top = {NULL, "Resources", 0};

@@ -1,6 +1,7 @@
 /*
- * The order of resources: by what they need, and where that leaves a choice as they stand in the file, so that a reader of the file
- * can foretell it and a plan does not change for no reason. Quadratic, for a hundred resources at most.
+ * The order of resources: by what they need, and where that leaves a choice as they stand in the
+ * file, so that a reader of the file can foretell it and a plan does not change for no reason.
+ * Quadratic, for a hundred resources at most.
  */
 #include "provision/blueprint_private.h"
 

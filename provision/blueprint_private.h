@@ -12,16 +12,16 @@ enum { BLUEPRINT_RESOURCES_MAX = 100, BLUEPRINT_LOGICAL_MAX = 64, BLUEPRINT_OUTP
 struct blueprint_resource {
     const char *logical; /* of root */
     const struct resource_type *type;
-    json_t *properties;  /* of root, or NULL: none */
+    json_t *properties; /* of root, or NULL: none */
     bool retain;
-    size_t *needs;       /* indexes, sorted; once ordered all smaller than its own */
+    size_t *needs; /* indexes, sorted; once ordered all smaller than its own */
     size_t n_needs;
 };
 
 struct blueprint_output {
-    char *name;       /* lower case */
-    const char *key;  /* as written */
-    json_t *value;    /* of root */
+    char *name;      /* lower case */
+    const char *key; /* as written */
+    json_t *value;   /* of root */
 };
 
 struct blueprint {
@@ -35,7 +35,7 @@ struct blueprint {
     struct blueprint_settings settings;
     struct pattern id_pattern;
     char next_id[NAMING_ID_MAX + 1];
-    char priority_range[24]; /* "" or "a-b" */
+    char priority_range[24];              /* "" or "a-b" */
     struct blueprint_resource *resources; /* in an order in which they can be made */
     size_t n_resources;
     struct blueprint_output *outputs;
@@ -49,7 +49,8 @@ int blueprint_load_settings(struct blueprint *b, json_t *section, const struct j
 /* Parameters and pseudo parameters of one service. */
 int blueprint_values(const struct blueprint *b, const char *id, const char *claim, json_t **ret,
                      struct fault *f);
-/* v resolved as far as values go. needs (may be NULL): n_resources flags, set for each resource that v refers to. */
+/* v resolved as far as values go. needs (may be NULL): n_resources flags, set for each resource
+ * that v refers to. */
 int blueprint_resolve(const struct blueprint *b, const json_t *values, const struct json_place *at,
                       json_t *v, bool *needs, json_t **ret, struct fault *f);
 /* blueprint_order.c: sorts resources by their needs, stable; -EINVAL for a circle. */

@@ -1,9 +1,10 @@
 /*
- * Metadata.svcfs, and the ids of a family. What a setting may be stands in one table; a setting that is not in it is an
- * error like every other unknown key.
+ * Metadata.svcfs, and the ids of a family. What a setting may be stands in one table; a setting
+ * that is not in it is an error like every other unknown key.
  *
- * Whatever ServiceIdPattern says, `[a-z][a-z0-9-]{0,30}[a-z0-9]` holds too: an id becomes a host name, a database, a
- * user and a parameter's name. Names that the tree reserves in a family are never ids.
+ * Whatever ServiceIdPattern says, `[a-z][a-z0-9-]{0,30}[a-z0-9]` holds too: an id becomes a host
+ * name, a database, a user and a parameter's name. Names that the tree reserves in a family are
+ * never ids.
  */
 #include "provision/blueprint_private.h"
 
@@ -45,15 +46,15 @@ static int set_priority_range(struct blueprint *b, json_t *v, struct fault *f)
     unsigned from = 0, to = 0;
     int n = 0;
 
-    if (!s || strspn(s, "0123456789-") != strlen(s) || sscanf(s, "%5u-%5u%n", &from, &to, &n) != 2 ||
-        s[n] || from < 1 || from > to || to > PRIORITY_MAX)
+    if (!s || strspn(s, "0123456789-") != strlen(s) ||
+        sscanf(s, "%5u-%5u%n", &from, &to, &n) != 2 || s[n] || from < 1 || from > to ||
+        to > PRIORITY_MAX)
         return fault_set(f, -EINVAL, "must be \"A-B\" with 1 <= A <= B <= %d", PRIORITY_MAX);
     snprintf(b->priority_range, sizeof(b->priority_range), "%u-%u", from, to);
     return 0;
 }
 
-static int take_number(json_t *v, json_int_t min, json_int_t max, json_int_t *ret,
-                       struct fault *f)
+static int take_number(json_t *v, json_int_t min, json_int_t max, json_int_t *ret, struct fault *f)
 {
     if (!json_is_integer(v) || json_integer_value(v) < min || json_integer_value(v) > max)
         return fault_set(f, -EINVAL,
@@ -116,10 +117,10 @@ static const struct {
     const char *name;
     int (*set)(struct blueprint *b, json_t *v, struct fault *f);
 } settings[] = {
-    {"ServiceIdPattern", set_pattern},   {"NextId", set_next_id},
-    {"PriorityRange", set_priority_range}, {"CreateTimeout", set_create_timeout},
+    {"ServiceIdPattern", set_pattern},        {"NextId", set_next_id},
+    {"PriorityRange", set_priority_range},    {"CreateTimeout", set_create_timeout},
     {"MaxDeletesPerMinute", set_max_deletes}, {"Protected", set_protected},
-    {"DeleteGrace", set_delete_grace},   {"OnFailure", set_on_failure},
+    {"DeleteGrace", set_delete_grace},        {"OnFailure", set_on_failure},
 };
 
 static int load_setting(struct blueprint *b, const char *key, json_t *v, struct fault *f)
@@ -146,7 +147,8 @@ int blueprint_load_settings(struct blueprint *b, json_t *section, const struct j
     snprintf(b->next_id, sizeof(b->next_id), "%s", default_next_id);
     if (section && !json_is_object(section))
         return json_source_fault(&b->source, at, f, "must be an object");
-    json_object_foreach(section, key, v) {
+    json_object_foreach(section, key, v)
+    {
         struct json_place place = {at, key, 0};
         struct fault local = FAULT_INIT;
         int r = load_setting(b, key, v, &local);
@@ -188,11 +190,14 @@ int blueprint_next_id(const struct blueprint *b, char out[64], struct fault *f)
             str_random(digits, n, "0123456789") < 0)
             return fault_set(f, -EIO, "the system's random source does not answer");
         for (size_t k = 0; k <= n; k++)
-            out[k] = b->next_id[k] == '?' ? letters[k] : b->next_id[k] == '#' ? digits[k]
-                                                                              : b->next_id[k];
+            out[k] = b->next_id[k] == '?'   ? letters[k]
+                     : b->next_id[k] == '#' ? digits[k]
+                                            : b->next_id[k];
         if (blueprint_check_id(b, out, NULL) == 0)
             return 0;
     }
-    return fault_set(f, -EINVAL, "NextId %s gives no id that ServiceIdPattern %s and the parameter "
-                     "ServiceId allow", b->next_id, b->id_pattern.text);
+    return fault_set(f, -EINVAL,
+                     "NextId %s gives no id that ServiceIdPattern %s and the parameter "
+                     "ServiceId allow",
+                     b->next_id, b->id_pattern.text);
 }

@@ -1,11 +1,12 @@
 /*
- * The blueprints of one directory. A scan looks at names and at mtime, size and inode of each F.json and F.parameters.json; what
- * changed is read and loaded anew and takes the old one's place as a whole. There is no last good one: a family whose file is broken
- * refuses mkdir until it is mended, since nobody could tell from the tree which of two texts is in force.
+ * The blueprints of one directory. A scan looks at names and at mtime, size and inode of each
+ * F.json and F.parameters.json; what changed is read and loaded anew and takes the old one's place
+ * as a whole. There is no last good one: a family whose file is broken refuses mkdir until it is
+ * mended, since nobody could tell from the tree which of two texts is in force.
  *
  * The stat is taken before the file is read: a change in between is seen as one by the next scan.
- * Scans exclude each other by `scanning`; `lock` guards the table alone and is never held while a file is read or
- * a function of the caller runs.
+ * Scans exclude each other by `scanning`; `lock` guards the table alone and is never held while a
+ * file is read or a function of the caller runs.
  */
 #include "provision/blueprint.h"
 
@@ -164,7 +165,7 @@ static int entry_load(struct catalog *c, struct entry *e, const char *family, co
 
 struct scan {
     struct catalog *c;
-    struct map *seen;   /* family → anything */
+    struct map *seen; /* family → anything */
     char **strays;
     size_t n_strays;
     bool changed;
@@ -197,7 +198,8 @@ static int scan_family(struct scan *s, const char *name, const char *family)
     struct catalog *c = s->c;
     int stem = (int)(strlen(name) - strlen(blueprint_suffix));
     _cleanup_free_ char *path = str_printf("%s/%s", c->dir, name);
-    _cleanup_free_ char *parameters = str_printf("%s/%.*s%s", c->dir, stem, name, parameters_suffix);
+    _cleanup_free_ char *parameters =
+        str_printf("%s/%.*s%s", c->dir, stem, name, parameters_suffix);
     struct entry *e, *old, *known;
     void *replaced = NULL;
     int r;
@@ -258,7 +260,9 @@ static int scan_name(struct scan *s, const char *name)
             "%s/%.*s%s", s->c->dir, (int)(n - strlen(parameters_suffix)), name, blueprint_suffix);
         if (!path)
             return -ENOMEM;
-        return stamp_of(path).exists ? 0 : stray(s, name, "parameters of a blueprint that is not there");
+        return stamp_of(path).exists
+                   ? 0
+                   : stray(s, name, "parameters of a blueprint that is not there");
     }
     snprintf(stem, sizeof(stem), "%.*s", (int)(n - strlen(blueprint_suffix)), name);
     if (name_to_value(stem, NULL, family, sizeof(family)) < 0 || !is_family(family))
@@ -391,8 +395,8 @@ char *catalog_text(struct catalog *c, const char *family, int64_t *ret_mtime_ms)
     pthread_mutex_lock(&c->lock);
     e = map_get(c->entries, family);
     if (e && e->text && (text = strdup(e->text)))
-        *ret_mtime_ms = (int64_t)e->text_stamp.mtime.tv_sec * 1000 +
-                        e->text_stamp.mtime.tv_nsec / 1000000;
+        *ret_mtime_ms =
+            (int64_t)e->text_stamp.mtime.tv_sec * 1000 + e->text_stamp.mtime.tv_nsec / 1000000;
     pthread_mutex_unlock(&c->lock);
     return text;
 }

@@ -1,11 +1,12 @@
 /*
- * Two passes over one function: when a plan is made only parameters are known, when a step is carried out also what it
- * refers to. The first pass leaves what it cannot know in a normal form that the second reads again; a Fn::Sub becomes a
- * Fn::Join of its parts, so that text which a parameter brought in is never looked at for `${…}`.
+ * Two passes over one function: when a plan is made only parameters are known, when a step is
+ * carried out also what it refers to. The first pass leaves what it cannot know in a normal form
+ * that the second reads again; a Fn::Sub becomes a Fn::Join of its parts, so that text which a
+ * parameter brought in is never looked at for `${…}`.
  *
  * All checks stand here and nowhere else: a blueprint is checked by resolving it once with a sample
- * service. Deferred functions give a string, only Fn::Split gives a list; that is enough to see a list in the
- * place of a string before anything has been made.
+ * service. Deferred functions give a string, only Fn::Split gives a list; that is enough to see a
+ * list in the place of a string before anything has been made.
  */
 #include "provision/intrinsic.h"
 
@@ -46,9 +47,7 @@ const char *intrinsic_function(json_t *v)
 
     if (!json_is_object(v))
         return NULL;
-    json_object_foreach(v, key, e)
-        if (streq(key, "Ref") || str_starts(key, "Fn::"))
-            return key;
+    json_object_foreach(v, key, e) if (streq(key, "Ref") || str_starts(key, "Fn::")) return key;
     return NULL;
 }
 
@@ -58,8 +57,8 @@ static bool is_deferred_list(json_t *v)
     return name && streq(name, "Fn::Split");
 }
 
-static int check_string(const struct intrinsic_env *env, const struct json_place *at,
-                        const char *s, struct fault *f)
+static int check_string(const struct intrinsic_env *env, const struct json_place *at, const char *s,
+                        struct fault *f)
 {
     if (strstr(s, "{{resolve:"))
         return json_source_fault(env->source, at, f,
@@ -115,7 +114,8 @@ static int resolve_list(const struct intrinsic_env *env, const struct json_place
     }
     if (!json_is_array(out))
         return json_source_fault(env->source, at, f, "must be a list");
-    json_array_foreach(out, i, e) {
+    json_array_foreach(out, i, e)
+    {
         struct json_place place = {at, NULL, i};
         if (json_is_array(e) || is_deferred_list(e) ||
             (json_is_object(e) && !intrinsic_function(e)))
@@ -134,13 +134,13 @@ static int resolve_step(const struct intrinsic_env *env, const struct json_place
     int r = env->step(env->arg, name, attribute, &v, &local);
 
     if (r == -ENOENT && str_starts(name, "AWS::"))
-        return json_source_fault(env->source, at, f, "%s is not a pseudo parameter of svcfs: " PSEUDO,
-                                 name);
+        return json_source_fault(env->source, at, f,
+                                 "%s is not a pseudo parameter of svcfs: " PSEUDO, name);
     if (r == -ENOENT && attribute)
         return json_source_fault(env->source, at, f, "there is no resource \"%s\"", name);
     if (r == -ENOENT)
-        return json_source_fault(env->source, at, f,
-                                 "there is no parameter and no resource \"%s\"", name);
+        return json_source_fault(env->source, at, f, "there is no parameter and no resource \"%s\"",
+                                 name);
     if (r == -EINVAL)
         return json_source_fault(env->source, at, f, "%s", local.message);
     if (r < 0)
@@ -176,8 +176,8 @@ static int fn_getatt(const struct intrinsic_env *env, const struct json_place *a
     _cleanup_free_ char *name = NULL;
     const char *attribute = NULL, *dot;
 
-    if (json_is_array(arg) && json_array_size(arg) == 2 &&
-        json_is_string(json_array_get(arg, 0)) && json_is_string(json_array_get(arg, 1))) {
+    if (json_is_array(arg) && json_array_size(arg) == 2 && json_is_string(json_array_get(arg, 0)) &&
+        json_is_string(json_array_get(arg, 1))) {
         name = strdup(json_string_value(json_array_get(arg, 0)));
         attribute = json_string_value(json_array_get(arg, 1));
     } else if (json_is_string(arg) && (dot = strchr(json_string_value(arg), '.'))) {
@@ -193,8 +193,8 @@ static int fn_getatt(const struct intrinsic_env *env, const struct json_place *a
 }
 
 /* list: of scalars and deferred ones, with nothing deferred a string, else a Fn::Join. */
-static int join(const struct intrinsic_env *env, const struct json_place *at,
-                const char *delimiter, json_t *list, json_t **ret, struct fault *f)
+static int join(const struct intrinsic_env *env, const struct json_place *at, const char *delimiter,
+                json_t *list, json_t **ret, struct fault *f)
 {
     _cleanup_buf_ struct buf out = BUF_INIT(STRING_MAX);
     json_t *e;
@@ -203,7 +203,8 @@ static int join(const struct intrinsic_env *env, const struct json_place *at,
 
     if (json_is_object(list))
         return give(json_pack("{s:[s,O]}", "Fn::Join", delimiter, list), ret, f);
-    json_array_foreach(list, i, e) {
+    json_array_foreach(list, i, e)
+    {
         if (json_is_object(e))
             return give(json_pack("{s:[s,O]}", "Fn::Join", delimiter, list), ret, f);
         if (i > 0 && r == 0)
@@ -320,7 +321,8 @@ static int fn_select(const struct intrinsic_env *env, const struct json_place *a
     return give(json_incref(json_array_get(list, i)), ret, f);
 }
 
-/* One ${NAME} of a Fn::Sub: from its own map, else as Ref or GetAtt. used: keys of the map that were used. */
+/* One ${NAME} of a Fn::Sub: from its own map, else as Ref or GetAtt. used: keys of the map that
+ * were used. */
 static int sub_variable(const struct intrinsic_env *env, const struct json_place *at, json_t *map,
                         json_t *used, const char *name, json_t **ret, struct fault *f)
 {
@@ -348,8 +350,8 @@ static int append_text(json_t *parts, const char *s, size_t n, struct fault *f)
 }
 
 /* text cut at its ${…} into parts. */
-static int sub_parts(const struct intrinsic_env *env, const struct json_place *at,
-                     const char *text, json_t *map, json_t *used, json_t *parts, struct fault *f)
+static int sub_parts(const struct intrinsic_env *env, const struct json_place *at, const char *text,
+                     json_t *map, json_t *used, json_t *parts, struct fault *f)
 {
     for (;;) {
         const char *open = strstr(text, "${"), *close;
@@ -401,9 +403,8 @@ static int fn_sub(const struct intrinsic_env *env, const struct json_place *at, 
     r = sub_parts(env, at, text, map, used, parts, f);
     if (r < 0)
         return r;
-    json_object_foreach(map, key, v)
-        if (!json_object_get(used, key))
-            return json_source_fault(env->source, at, f, "\"%s\" is not used in the text", key);
+    json_object_foreach(map, key, v) if (!json_object_get(used, key)) return json_source_fault(
+        env->source, at, f, "\"%s\" is not used in the text", key);
     return join(env, at, "", parts, ret, f);
 }
 
@@ -411,7 +412,7 @@ static const struct {
     const char *name;
     function_fn fn;
 } functions[] = {
-    {"Ref", fn_ref},   {"Fn::GetAtt", fn_getatt}, {"Fn::Sub", fn_sub},
+    {"Ref", fn_ref},       {"Fn::GetAtt", fn_getatt}, {"Fn::Sub", fn_sub},
     {"Fn::Join", fn_join}, {"Fn::Select", fn_select}, {"Fn::Split", fn_split},
 };
 
@@ -438,7 +439,8 @@ static int resolve_object(const struct intrinsic_env *env, const struct json_pla
 
     if (!out)
         return no_memory(f);
-    json_object_foreach(v, key, e) {
+    json_object_foreach(v, key, e)
+    {
         struct json_place place = {at, key, 0};
         json_t *resolved = NULL;
         int r = intrinsic_resolve(env, &place, e, &resolved, f);
@@ -460,7 +462,8 @@ static int resolve_array(const struct intrinsic_env *env, const struct json_plac
 
     if (!out)
         return no_memory(f);
-    json_array_foreach(v, i, e) {
+    json_array_foreach(v, i, e)
+    {
         struct json_place place = {at, NULL, i};
         json_t *resolved = NULL;
         int r = intrinsic_resolve(env, &place, e, &resolved, f);

@@ -1,9 +1,11 @@
 /*
- * Jansson forgets where a value stood. Rather than a parser of our own, which would have to agree with Jansson on every odd
- * input, this scans the text a second time, only when a message is to be written, along one path.
+ * Jansson forgets where a value stood. Rather than a parser of our own, which would have to agree
+ * with Jansson on every odd input, this scans the text a second time, only when a message is to be
+ * written, along one path.
  *
- * The text was accepted by Jansson before, so the scan trusts its shape, but it never reads beyond the terminator.
- * Keys written with escapes are not found; the line is then that of the nearest key above.
+ * The text was accepted by Jansson before, so the scan trusts its shape, but it never reads beyond
+ * the terminator. Keys written with escapes are not found; the line is then that of the nearest key
+ * above.
  */
 #include "provision/jsonline.h"
 
@@ -63,7 +65,8 @@ static const char *skip_value(const char *p)
     return p;
 }
 
-/* From a container at p to the value of this segment in it. *ret_mark: the key or element itself. NULL: not there. */
+/* From a container at p to the value of this segment in it. *ret_mark: the key or element itself.
+ * NULL: not there. */
 static const char *enter(const char *p, const struct segment *s, const char **ret_mark)
 {
     bool object = *p == '{';
@@ -200,4 +203,3 @@ int json_source_parse(const struct json_source *s, json_t **ret, struct fault *f
     *ret = root;
     return 0;
 }
-

@@ -5,8 +5,8 @@
 
 #include "base/fault.h"
 
-/* A place in a document: a chain from the leaf up, made on the stack while walking down. key NULL: an
- * element of a list. NULL is the document itself. */
+/* A place in a document: a chain from the leaf up, made on the stack while walking down. key NULL:
+ * an element of a list. NULL is the document itself. */
 struct json_place {
     const struct json_place *up;
     const char *key;

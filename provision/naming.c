@@ -1,10 +1,11 @@
 /*
- * Names of a life. Everything here is a function of the claim and the logical id, so that a taker who has nothing but the
- * record computes the same names and tokens as the daemon that died (engine.md «Names and tokens»).
+ * Names of a life. Everything here is a function of the claim and the logical id, so that a taker
+ * who has nothing but the record computes the same names and tokens as the daemon that died
+ * (engine.md «Names and tokens»).
  *
- * Names are lossy on purpose (cut, replaced characters): what makes them unique is the token's hash, what proves
- * ownership is the claim, never a name. Changing a rule here makes resources of living records unfindable: the
- * rules are part of the record's format.
+ * Names are lossy on purpose (cut, replaced characters): what makes them unique is the token's
+ * hash, what proves ownership is the claim, never a name. Changing a rule here makes resources of
+ * living records unfindable: the rules are part of the record's format.
  */
 #include "provision/naming.h"
 
@@ -69,7 +70,8 @@ int naming_secret(const char *family, const char *id, const char *logical, char 
         if (!is_alnum(*p) && !strchr("/_+=.@-", *p))
             *p = '-';
     n = strlen(out);
-    /* Secrets Manager appends a hyphen and six characters to the ARN: such a name makes look-ups by it ambiguous. */
+    /* Secrets Manager appends a hyphen and six characters to the ARN: such a name makes look-ups by
+     * it ambiguous. */
     if (n >= 7 && out[n - 7] == '-') {
         if (n + 1 >= size)
             return -ENAMETOOLONG;
@@ -79,7 +81,8 @@ int naming_secret(const char *family, const char *id, const char *logical, char 
     return n <= SECRET_MAX ? 0 : -ENAMETOOLONG;
 }
 
-/* Copies name with what a group's name may not hold replaced; tells whether that changed anything. */
+/* Copies name with what a group's name may not hold replaced; tells whether that changed anything.
+ */
 static bool group_clean(const char *name, bool first, char *out)
 {
     bool changed = false;

@@ -1,13 +1,14 @@
 /*
- * Parameters are the one place where values of an installation enter a blueprint. All values but the service's
- * own three are known when the blueprint is loaded, and are checked then.
+ * Parameters are the one place where values of an installation enter a blueprint. All values but
+ * the service's own three are known when the blueprint is loaded, and are checked then.
  *
- * Every value is kept as a string or a list of strings, also a Number: CloudFormation hands them on as text, and
- * property_convert gives a scalar the API's type. The `…::Id` types are text here: whether such a thing exists only its
- * service knows.
+ * Every value is kept as a string or a list of strings, also a Number: CloudFormation hands them on
+ * as text, and property_convert gives a scalar the API's type. The `…::Id` types are text here:
+ * whether such a thing exists only its service knows.
  *
- * AllowedPattern is a POSIX extended expression here, a Java one in CloudFormation. Those that both read alike are
- * accepted; `\d` and its like would mean something else without a word, so they are refused.
+ * AllowedPattern is a POSIX extended expression here, a Java one in CloudFormation. Those that both
+ * read alike are accepted; `\d` and its like would mean something else without a word, so they are
+ * refused.
  */
 #include "provision/params.h"
 
@@ -26,7 +27,7 @@ struct param {
     bool filled; /* by svcfs, for each service */
     bool list, number;
     struct pattern pattern;
-    json_t *allowed; /* list of strings, or NULL */
+    json_t *allowed;                  /* list of strings, or NULL */
     long long min_length, max_length; /* -1: none */
     bool has_min, has_max;
     double min_value, max_value;
@@ -39,8 +40,8 @@ struct params {
 };
 
 static const char *const id_types[] = {
-    "AWS::EC2::Image::Id",    "AWS::EC2::Instance::Id", "AWS::EC2::SecurityGroup::Id",
-    "AWS::EC2::Subnet::Id",   "AWS::EC2::VPC::Id",      "AWS::EC2::Volume::Id",
+    "AWS::EC2::Image::Id",          "AWS::EC2::Instance::Id", "AWS::EC2::SecurityGroup::Id",
+    "AWS::EC2::Subnet::Id",         "AWS::EC2::VPC::Id",      "AWS::EC2::Volume::Id",
     "AWS::Route53::HostedZone::Id",
 };
 
@@ -143,7 +144,8 @@ static int load_allowed(struct param *p, json_t *v, struct fault *f)
     if (!json_is_array(v) || json_array_size(v) == 0)
         return fault_set(f, -EINVAL, "must be a list of values");
     p->allowed = json_array();
-    json_array_foreach(v, i, e) {
+    json_array_foreach(v, i, e)
+    {
         char buf[64];
         const char *text = scalar_text(e, buf);
         if (!text)
@@ -217,9 +219,10 @@ static int load_attribute(struct param *p, const char *key, json_t *v, struct fa
     }
     if (streq(key, "NoEcho"))
         return fault_set(f, -EINVAL, "is refused: secrets live in Secrets Manager, give its ARN");
-    return fault_set(f, -EINVAL,
-                     "is not an attribute of a parameter: Type, Default, Description, AllowedValues, "
-                     "AllowedPattern, ConstraintDescription, MinLength, MaxLength, MinValue, MaxValue");
+    return fault_set(
+        f, -EINVAL,
+        "is not an attribute of a parameter: Type, Default, Description, AllowedValues, "
+        "AllowedPattern, ConstraintDescription, MinLength, MaxLength, MinValue, MaxValue");
 }
 
 static bool allowed_has(json_t *allowed, const char *value)
@@ -227,9 +230,7 @@ static bool allowed_has(json_t *allowed, const char *value)
     json_t *e;
     size_t i;
 
-    json_array_foreach(allowed, i, e)
-        if (streq(json_string_value(e), value))
-            return true;
+    json_array_foreach(allowed, i, e) if (streq(json_string_value(e), value)) return true;
     return false;
 }
 
@@ -244,7 +245,8 @@ static int check_text(const struct param *p, const char *value, struct fault *f)
         return fault_set(f, -EINVAL, "{{resolve:}} is not supported; give the secret's ARN");
     if (p->number && !parse_number(value, &number))
         return fault_set(f, -EINVAL, "\"%.100s\" is not a number", value);
-    if (p->number && ((p->has_min && number < p->min_value) || (p->has_max && number > p->max_value)))
+    if (p->number &&
+        ((p->has_min && number < p->min_value) || (p->has_max && number > p->max_value)))
         return fault_set(f, -EINVAL, "%.100s is outside of MinValue to MaxValue", value);
     if ((p->min_length >= 0 && n < p->min_length) || (p->max_length >= 0 && n > p->max_length))
         return fault_set(f, -EINVAL, "\"%.100s\" is outside of MinLength to MaxLength", value);
@@ -286,16 +288,15 @@ static int set_value(struct param *p, json_t *v, struct fault *f)
     int r = 0;
 
     if (!text)
-        return fault_set(f, -EINVAL, p->list ? "must be one string, elements joined by commas"
-                                             : "must be a string");
+        return fault_set(f, -EINVAL,
+                         p->list ? "must be one string, elements joined by commas"
+                                 : "must be a string");
     value = p->list ? list_of(text) : json_string(text);
     if (!value)
         return no_memory(f);
     if (!p->list)
         r = check_text(p, text, f);
-    json_array_foreach(value, i, e)
-        if (r == 0)
-            r = check_text(p, json_string_value(e), f);
+    json_array_foreach(value, i, e) if (r == 0) r = check_text(p, json_string_value(e), f);
     if (r < 0) {
         json_decref(value);
         return r;
@@ -319,8 +320,10 @@ static int load_param(struct param *p, const struct json_source *source,
         return json_source_fault(source, at, f, "must be an object");
     for (const char *c = p->name; *c; c++)
         if (!isalnum((unsigned char)*c) || c - p->name >= NAME_BYTES_MAX)
-            return json_source_fault(source, at, f, "a parameter's name has letters and digits only");
-    json_object_foreach(spec, key, v) {
+            return json_source_fault(source, at, f,
+                                     "a parameter's name has letters and digits only");
+    json_object_foreach(spec, key, v)
+    {
         struct json_place place = {at, key, 0};
         r = load_attribute(p, key, v, &local);
         if (r < 0)
@@ -347,7 +350,8 @@ static int load_file(struct params *p, const struct json_source *file, struct fa
     if (!json_is_array(root))
         return json_source_fault(file, NULL, f,
                                  "must be a list of {\"ParameterKey\": …, \"ParameterValue\": …}");
-    json_array_foreach(root, i, e) {
+    json_array_foreach(root, i, e)
+    {
         struct json_place element = {NULL, NULL, i}, value = {&element, "ParameterValue", 0};
         const char *name = json_string_value(json_object_get(e, "ParameterKey"));
         struct fault local = FAULT_INIT;
@@ -355,12 +359,14 @@ static int load_file(struct params *p, const struct json_source *file, struct fa
 
         v = json_object_get(e, "ParameterValue");
         if (!name || !v || json_object_size(e) != 2)
-            return json_source_fault(file, &element, f, "must have ParameterKey and ParameterValue, nothing else");
+            return json_source_fault(file, &element, f,
+                                     "must have ParameterKey and ParameterValue, nothing else");
         for (size_t k = 0; k < p->n; k++)
             if (streq(p->list[k].name, name))
                 found = &p->list[k];
         if (!found)
-            return json_source_fault(file, &element, f, "the blueprint has no parameter \"%s\"", name);
+            return json_source_fault(file, &element, f, "the blueprint has no parameter \"%s\"",
+                                     name);
         if (found->filled)
             return json_source_fault(file, &element, f, "\"%s\" is filled in by svcfs", name);
         if (json_object_get(seen, name))
@@ -411,11 +417,13 @@ int params_load(const struct json_source *source, json_t *section, const struct 
     if (!p)
         return no_memory(f);
     if (section && (!json_is_object(section) || json_object_size(section) > PARAMS_MAX))
-        return json_source_fault(source, &top, f, "must be an object of at most %d parameters", PARAMS_MAX);
+        return json_source_fault(source, &top, f, "must be an object of at most %d parameters",
+                                 PARAMS_MAX);
     p->list = calloc(json_object_size(section) + 1, sizeof(*p->list));
     if (!p->list)
         return no_memory(f);
-    json_object_foreach(section, name, spec) {
+    json_object_foreach(section, name, spec)
+    {
         struct json_place at = {&top, name, 0};
         struct param *param = &p->list[p->n];
         param->name = strdup(name);

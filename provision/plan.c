@@ -1,9 +1,9 @@
 /*
- * A plan is a blueprint for one id. Making one is pure and cheap, so nobody stores plans: the engine makes it anew
- * from the blueprint of the record's hash.
+ * A plan is a blueprint for one id. Making one is pure and cheap, so nobody stores plans: the
+ * engine makes it anew from the blueprint of the record's hash.
  *
- * The private property "svcfs:PriorityRange" carries the family's setting to the one type that wants it; it is put in after all
- * checks, and no blueprint can write a key like that.
+ * The private property "svcfs:PriorityRange" carries the family's setting to the one type that
+ * wants it; it is put in after all checks, and no blueprint can write a key like that.
  */
 #include "provision/plan.h"
 
@@ -37,7 +37,8 @@ void plan_free(struct plan *p)
     free(p);
 }
 
-/* A type's message begins with the property it is about, where it is about one: that gives the line. */
+/* A type's message begins with the property it is about, where it is about one: that gives the
+ * line. */
 static int type_fault(const struct plan *p, const struct json_place *at, json_t *properties,
                       const struct fault *local, struct fault *f)
 {
@@ -64,9 +65,14 @@ static int step_identity(const struct plan *p, struct plan_step *step, const str
     char token[TOKEN_SIZE];
     struct fault local = FAULT_INIT;
     struct step_ctx s = {
-        .service_id = p->service_id, .family = b->family,   .claim = p->claim,
-        .region = b->region,         .account = b->account, .partition = b->partition,
-        .logical = step->logical,    .token = token,
+        .service_id = p->service_id,
+        .family = b->family,
+        .claim = p->claim,
+        .region = b->region,
+        .account = b->account,
+        .partition = b->partition,
+        .logical = step->logical,
+        .token = token,
     };
     int r = naming_token(p->claim, step->logical, token);
 
@@ -108,7 +114,8 @@ static int step_init(const struct plan *p, struct plan_step *step,
     if (r < 0)
         return r;
     if (*b->priority_range && streq(res->type->name, "AWS::ElasticLoadBalancingV2::ListenerRule") &&
-        json_object_set_new(step->properties, PLAN_PRIORITY_RANGE, json_string(b->priority_range)) < 0)
+        json_object_set_new(step->properties, PLAN_PRIORITY_RANGE, json_string(b->priority_range)) <
+            0)
         return no_memory(f);
     return 0;
 }

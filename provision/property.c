@@ -1,11 +1,12 @@
 /*
- * Properties by table. A type's table lists the properties it takes by path; a container needs no row of its own: that
- * "Volumes[].Name" is there says that Volumes is a list of objects. A LIST without rows beneath is a list of strings, an
- * OBJECT without rows beneath takes nothing.
+ * Properties by table. A type's table lists the properties it takes by path; a container needs no
+ * row of its own: that "Volumes[].Name" is there says that Volumes is a list of objects. A LIST
+ * without rows beneath is a list of strings, an OBJECT without rows beneath takes nothing.
  *
- * Check and conversion walk the same way, by `kind_of`. References ({"Ref": …}, {"Fn::…": …}) may stand
- * wherever a scalar may; the one function that gives a list, Fn::Split, where a list of scalars may.
- * Keys that begin with "svcfs:" are the plan's own (plan.h): no blueprint can write one, conversion leaves them out.
+ * Check and conversion walk the same way, by `kind_of`. References ({"Ref": …}, {"Fn::…": …}) may
+ * stand wherever a scalar may; the one function that gives a list, Fn::Split, where a list of
+ * scalars may. Keys that begin with "svcfs:" are the plan's own (plan.h): no blueprint can write
+ * one, conversion leaves them out.
  */
 #include "provision/property.h"
 
@@ -63,9 +64,9 @@ static int kind_of(const struct property *table, const char *path)
 static const char *kind_name(int kind)
 {
     static const char *const names[] = {
-        [PROPERTY_STRING] = "a string",   [PROPERTY_INTEGER] = "a whole number",
+        [PROPERTY_STRING] = "a string",       [PROPERTY_INTEGER] = "a whole number",
         [PROPERTY_BOOLEAN] = "true or false", [PROPERTY_OBJECT] = "an object",
-        [PROPERTY_LIST] = "a list",       [PROPERTY_MAP] = "a map of strings",
+        [PROPERTY_LIST] = "a list",           [PROPERTY_MAP] = "a map of strings",
         [PROPERTY_JSON] = "a value",
     };
     return names[kind];
@@ -225,7 +226,8 @@ static int check_object(struct walk *w, const char *path, json_t *object)
     json_t *v;
     int r;
 
-    json_object_foreach(object, key, v) {
+    json_object_foreach(object, key, v)
+    {
         char child[PATH_SIZE];
         size_t n = at_enter(w, key, 0);
         if (path_join(path, key, child, sizeof(child)) < 0 || strpbrk(key, ".[") ||
@@ -254,7 +256,8 @@ static int check_list(struct walk *w, const char *path, json_t *v)
         return 0;
     if (!json_is_array(v))
         return wrong_kind(w, PROPERTY_LIST);
-    json_array_foreach(v, i, e) {
+    json_array_foreach(v, i, e)
+    {
         size_t n = at_enter(w, NULL, i);
         r = check_value(w, child, e);
         if (r < 0)
@@ -272,7 +275,8 @@ static int check_map(struct walk *w, json_t *v)
 
     if (!json_is_object(v) || function_of(v))
         return wrong_kind(w, PROPERTY_MAP);
-    json_object_foreach(v, key, e) {
+    json_object_foreach(v, key, e)
+    {
         size_t n = at_enter(w, key, 0);
         const char *function = function_of(e);
         if (function && streq(function, "Fn::Split"))
@@ -345,7 +349,8 @@ static int convert_object(struct walk *w, const char *path, json_t *v, json_t **
     json_t *e;
     int r = out ? 0 : -ENOMEM;
 
-    json_object_foreach(v, key, e) {
+    json_object_foreach(v, key, e)
+    {
         char child[PATH_SIZE], name[PATH_SIZE];
         json_t *converted = NULL;
         size_t n;
@@ -378,7 +383,8 @@ static int convert_list(struct walk *w, const char *path, json_t *v, json_t **re
     json_t *e;
     int r = out ? str_format(child, sizeof(child), "%s[]", path) : -ENOMEM;
 
-    json_array_foreach(v, i, e) {
+    json_array_foreach(v, i, e)
+    {
         json_t *converted = NULL;
         size_t n;
         if (r < 0)
@@ -405,7 +411,8 @@ static int convert_map(struct walk *w, json_t *v, json_t **ret)
     json_t *e;
     int r = out ? 0 : -ENOMEM;
 
-    json_object_foreach(v, key, e) {
+    json_object_foreach(v, key, e)
+    {
         json_t *converted = NULL;
         if (r < 0)
             break;

@@ -1,16 +1,19 @@
 /*
- * The record's text. It must say all that a stranger needs to go on or to delete, in 4,000 bytes: hence JSON with short
- * keys and steps as lists, physical ids short and only with the outcome, errors cut.
+ * The record's text. It must say all that a stranger needs to go on or to delete, in 4,000 bytes:
+ * hence JSON with short keys and steps as lists, physical ids short and only with the outcome,
+ * errors cut.
  *
  *   {"v":1,"c":CLAIM,"f":FAMILY,"p":"c|r|f|d","n":SPENT,"w":WHO,"h":HOST,"t":CREATED,"u":CHANGED,"l":LEASE,
  *    "g":DELETE-GRACE,"m":MAX-DELETES,"b":BLUEPRINT-HASH,"s":[[LOGICAL,CODE,IDENTITY,SHORT-ID,RETAIN],…],
- *    "o":OUTPUTS,"e":ERROR}          times in ms; SHORT-ID and RETAIN, o and e only where there is one
+ *    "o":OUTPUTS,"e":ERROR}          times in ms; SHORT-ID and RETAIN, o and e only where there is
+ * one
  *
- * The same record gives the same text, always: engine.md 8 compares. Reading is strict: a key that this version
- * does not know would be lost with the next overwrite, so it is refused like a later version; but a type's code that is
- * not known is kept, for deleting needs only that it is seen.
+ * The same record gives the same text, always: engine.md 8 compares. Reading is strict: a key that
+ * this version does not know would be lost with the next overwrite, so it is refused like a later
+ * version; but a type's code that is not known is kept, for deleting needs only that it is seen.
  *
- * SSM refuses `{{` in a value. JSON can hold that only inside of a string, where \u007b is the same character.
+ * SSM refuses `{{` in a value. JSON can hold that only inside of a string, where \u007b is the same
+ * character.
  */
 #include "provision/record.h"
 
@@ -150,8 +153,8 @@ int record_copy(const struct record *r, struct record **ret)
 
 static int step_json(const struct record_step *s, json_t *list)
 {
-    json_t *out = json_pack("[s,s,O]", s->logical, s->type ? s->type->code : s->unknown_code,
-                            s->identity);
+    json_t *out =
+        json_pack("[s,s,O]", s->logical, s->type ? s->type->code : s->unknown_code, s->identity);
     bool short_id = s->short_id && *s->short_id;
 
     if (out && (short_id || s->retain) &&
@@ -169,9 +172,9 @@ static int step_json(const struct record_step *s, json_t *list)
 static json_t *record_json(const struct record *r)
 {
     json_t *steps = json_array();
-    json_t *root = json_pack("{s:i,s:s,s:s,s:s,s:I,s:s,s:s}", "v", VERSION, "c", r->claim, "f",
-                             r->family, "p", phases[r->phase].code, "n", (json_int_t)r->spent,
-                             "w", r->who, "h", r->host);
+    json_t *root =
+        json_pack("{s:i,s:s,s:s,s:s,s:I,s:s,s:s}", "v", VERSION, "c", r->claim, "f", r->family, "p",
+                  phases[r->phase].code, "n", (json_int_t)r->spent, "w", r->who, "h", r->host);
     int bad = !root || !steps;
 
     for (size_t i = 0; !bad && i < r->n_steps; i++)
@@ -200,11 +203,11 @@ static void remove_longest_output(json_t *root)
     const char *key, *longest = NULL;
     size_t most = 0;
 
-    json_object_foreach(outputs, key, v)
-        if (!longest || json_string_length(v) > most) {
-            longest = key;
-            most = json_string_length(v);
-        }
+    json_object_foreach(outputs, key, v) if (!longest || json_string_length(v) > most)
+    {
+        longest = key;
+        most = json_string_length(v);
+    }
     if (longest && json_object_size(outputs) > 1)
         json_object_del(outputs, longest);
     else
@@ -217,7 +220,8 @@ static bool remove_longest_short_id(json_t *root)
     json_t *step, *longest = NULL;
     size_t i, most = 0;
 
-    json_array_foreach(json_object_get(root, "s"), i, step) {
+    json_array_foreach(json_object_get(root, "s"), i, step)
+    {
         size_t n = json_string_length(json_array_get(step, 3));
         if (n > most) {
             longest = step;
@@ -327,10 +331,11 @@ int record_check_size(const struct plan *longest, struct fault *f)
     if (err < 0)
         return err;
     if (strlen(text) > RECORD_MAX)
-        return fault_set(f, -EFBIG,
-                         "a service's record could have %zu bytes, more than %d: fewer resources or "
-                         "shorter names",
-                         strlen(text), RECORD_MAX);
+        return fault_set(
+            f, -EFBIG,
+            "a service's record could have %zu bytes, more than %d: fewer resources or "
+            "shorter names",
+            strlen(text), RECORD_MAX);
     return 0;
 }
 

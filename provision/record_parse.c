@@ -1,6 +1,7 @@
 /*
- * Reading what stands below /svcfs/. Whoever may write there commands svcfs, but a text that is half right must never be
- * half obeyed: anything that is not exactly a record of this version is -EPROTO, and a life without readable record is `unknown`.
+ * Reading what stands below /svcfs/. Whoever may write there commands svcfs, but a text that is
+ * half right must never be half obeyed: anything that is not exactly a record of this version is
+ * -EPROTO, and a life without readable record is `unknown`.
  */
 #include "provision/record.h"
 
@@ -79,9 +80,7 @@ static bool is_object_of_strings(json_t *v)
 
     if (!json_is_object(v))
         return false;
-    json_object_foreach(v, key, e)
-        if (!json_is_string(e))
-            return false;
+    json_object_foreach(v, key, e) if (!json_is_string(e)) return false;
     return true;
 }
 
@@ -124,7 +123,8 @@ static void parse_steps(struct reading *x, struct record *r)
         x->no_memory = true;
         return;
     }
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         parse_step(x, v, &r->steps[i]);
         r->n_steps++;
         for (size_t k = 0; !x->bad && !x->no_memory && k < i; k++)

@@ -1,4 +1,5 @@
-/* Small, but each of these decides whether SSM or a JSON parser takes a record at all; hence apart, with tests of their own. */
+/* Small, but each of these decides whether SSM or a JSON parser takes a record at all; hence apart,
+ * with tests of their own. */
 #include "provision/record_text.h"
 
 #include <stdbool.h>

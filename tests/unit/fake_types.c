@@ -1,4 +1,5 @@
-/* A table of resource types for tests of what is pure: no AWS behind them. Linked instead of provision/types.c. */
+/* A table of resource types for tests of what is pure: no AWS behind them. Linked instead of
+ * provision/types.c. */
 #include "tests/unit/fake_types.h"
 
 #include <errno.h>
@@ -61,7 +62,8 @@ static int thing_check(const struct step_ctx *s _unused_, json_t *properties, st
 static int rule_identity(const struct step_ctx *s _unused_, json_t *properties, json_t **ret,
                          struct fault *f _unused_)
 {
-    const char *target = json_string_value(json_object_get(json_object_get(properties, "Target"), "Ref"));
+    const char *target =
+        json_string_value(json_object_get(json_object_get(properties, "Target"), "Ref"));
 
     *ret = json_pack("{s:s+}", "t", "!", target ? target : "");
     return *ret ? 0 : -ENOMEM;
@@ -74,11 +76,19 @@ static int retag(struct step_ctx *s _unused_, const struct step_state *st _unuse
 }
 
 static const struct resource_type types[] = {
-    {.name = "Custom::Thing", .code = "th", .properties = thing_properties,
-     .attributes = thing_attributes, .short_id_max = 40, .identity = thing_identity,
-     .check = thing_check, .retag = retag},
-    {.name = "AWS::ElasticLoadBalancingV2::ListenerRule", .code = "rule",
-     .properties = rule_properties, .attributes = no_attributes, .short_id_max = 40,
+    {.name = "Custom::Thing",
+     .code = "th",
+     .properties = thing_properties,
+     .attributes = thing_attributes,
+     .short_id_max = 40,
+     .identity = thing_identity,
+     .check = thing_check,
+     .retag = retag},
+    {.name = "AWS::ElasticLoadBalancingV2::ListenerRule",
+     .code = "rule",
+     .properties = rule_properties,
+     .attributes = no_attributes,
+     .short_id_max = 40,
      .identity = rule_identity},
 };
 

@@ -4,7 +4,8 @@
 #include "provision/blueprint.h"
 #include "provision/property.h"
 
-/* Custom::Thing: all kinds of properties; GetAtt Arn, Host. A ListenerRule with Host and Target (a Ref). */
+/* Custom::Thing: all kinds of properties; GetAtt Arn, Host. A ListenerRule with Host and Target (a
+ * Ref). */
 const struct property *fake_thing_properties(void);
 
 #define SAMPLE_CLAIM "abcdefghijklmnopqrstuvwxyz"

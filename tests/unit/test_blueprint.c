@@ -1,6 +1,7 @@
 /*
- * Loading of blueprints: what is accepted, and that everything else is refused with file, line and key.
- * A wrong blueprint is written here with its message beside it; single quotes stand for double ones.
+ * Loading of blueprints: what is accepted, and that everything else is refused with file, line and
+ * key. A wrong blueprint is written here with its message beside it; single quotes stand for double
+ * ones.
  */
 #include "tests/unit/unit.h"
 
@@ -62,9 +63,12 @@ static void refuses(const char *text, const char *begin, const char *part)
     refuses_with(text, NULL, begin, part);
 }
 
-#define R1(properties) "{'Resources': {'A': {'Type': 'Custom::Thing',\n 'Properties': {" properties "}}}}"
-#define META(settings) "{'Metadata': {'svcfs': {\n" settings "}},\n'Resources': {'A': {'Type': 'Custom::Thing'}}}"
-#define PARAM(param) "{'Parameters': {'P': {\n" param "}},\n'Resources': {'A': {'Type': 'Custom::Thing'}}}"
+#define R1(properties)                                                                             \
+    "{'Resources': {'A': {'Type': 'Custom::Thing',\n 'Properties': {" properties "}}}}"
+#define META(settings)                                                                             \
+    "{'Metadata': {'svcfs': {\n" settings "}},\n'Resources': {'A': {'Type': 'Custom::Thing'}}}"
+#define PARAM(param)                                                                               \
+    "{'Parameters': {'P': {\n" param "}},\n'Resources': {'A': {'Type': 'Custom::Thing'}}}"
 
 static void test_accepts(void **state)
 {
@@ -89,8 +93,8 @@ static void test_sections(void **state)
     refuses("{'Transform': 'x', 'Resources': {}}", "wp.json:1: Transform: ", "Outputs");
     refuses("{\n\"Resources\": {}}", "wp.json:2: Resources: ", "1 to 100");
     refuses("{'Description': 'x'}", "wp.json:1:", "Resources is missing");
-    refuses("{'AWSTemplateFormatVersion': '2011-01-01'}", "wp.json:1: AWSTemplateFormatVersion: ",
-            "2010-09-09");
+    refuses("{'AWSTemplateFormatVersion': '2011-01-01'}",
+            "wp.json:1: AWSTemplateFormatVersion: ", "2010-09-09");
     refuses("[1]", "wp.json:1:", "must be an object");
     refuses("{\n'Resources': {\n]}", "wp.json:3: not JSON", "");
     refuses("{'Resources': {'A': {'Type': 'Custom::Thing'},\n 'A': {'Type': 'Custom::Thing'}}}",
@@ -101,15 +105,16 @@ static void test_sections(void **state)
 static void test_resources(void **state)
 {
     (void)state;
-    refuses("{'Resources': {\n'A': {\n'Type': 'AWS::S3::Bucket'}}}", "wp.json:3: Resources.A.Type: ",
+    refuses("{'Resources': {\n'A': {\n'Type': 'AWS::S3::Bucket'}}}",
+            "wp.json:3: Resources.A.Type: ",
             "\"AWS::S3::Bucket\" is not a type of svcfs: Custom::Thing");
     refuses("{'Resources': {\n'A': {}}}", "wp.json:2: Resources.A: ", "Type is missing");
     refuses("{'Resources': {'A': {'Type': 'Custom::Thing',\n'CreationPolicy': {}}}}",
             "wp.json:2: Resources.A.CreationPolicy: ", "is not an attribute");
     refuses("{'Resources': {'A': {'Type': 'Custom::Thing',\n'Condition': 'x'}}}",
             "wp.json:2: Resources.A.Condition: ", "is not an attribute");
-    refuses("{'Resources': {'A-b': {'Type': 'Custom::Thing'}}}", "wp.json:1: Resources.A-b: ",
-            "letters and digits");
+    refuses("{'Resources': {'A-b': {'Type': 'Custom::Thing'}}}",
+            "wp.json:1: Resources.A-b: ", "letters and digits");
     refuses("{'Resources': {'A': {'Type': 'Custom::Thing', 'DeletionPolicy': 'Snapshot'}}}",
             "wp.json:1: Resources.A.DeletionPolicy: ", "Delete or Retain");
     refuses("{'Resources': {'A': {'Type': 'Custom::Thing', 'DependsOn': ['B']}}}",
@@ -161,22 +166,24 @@ static void test_functions(void **state)
     refuses(R1("'Name': {'Ref': 'AWS::StackName'}"), "wp.json:2: ", "AWS::Region, AWS::AccountId");
     refuses(R1("'Name': {'Ref': 'A', 'x': 1}"), "wp.json:2: ", "the only key");
     refuses(R1("'Name': {'Ref': ['A']}"), "wp.json:2: ", "must be a name");
-    refuses(R1("'Parent': {'Fn::GetAtt': ['A', 'Color']}"), "wp.json:2: ",
-            "Custom::Thing has no attribute \"Color\"");
+    refuses(R1("'Parent': {'Fn::GetAtt': ['A', 'Color']}"),
+            "wp.json:2: ", "Custom::Thing has no attribute \"Color\"");
     refuses(R1("'Parent': {'Fn::GetAtt': 'Nobody.Arn'}"), "wp.json:2: ", "no resource \"Nobody\"");
     refuses(R1("'Parent': {'Fn::GetAtt': 'Nobody'}"), "wp.json:2: ", "RESOURCE.ATTRIBUTE");
     refuses(R1("'Name': {'Fn::Sub': 'x${Nobody}'}"), "wp.json:2: ", "\"Nobody\"");
     refuses(R1("'Name': {'Fn::Sub': 'x${'}"), "wp.json:2: ", "${ without");
-    refuses(R1("'Name': {'Fn::Sub': ['x', {'Unused': 'y'}]}"), "wp.json:2: ", "\"Unused\" is not used");
+    refuses(R1("'Name': {'Fn::Sub': ['x', {'Unused': 'y'}]}"),
+            "wp.json:2: ", "\"Unused\" is not used");
     refuses(R1("'Name': {'Fn::Join': ['-', 'x']}"), "wp.json:2: ", "must be a list");
     refuses(R1("'Name': {'Fn::Join': ['-', [['x']]]}"), "wp.json:2: ", "must be a string");
-    refuses(R1("'Name': {'Fn::Select': [2, ['a', 'b']]}"), "wp.json:2: ", "no element 2 in a list of 2");
+    refuses(R1("'Name': {'Fn::Select': [2, ['a', 'b']]}"),
+            "wp.json:2: ", "no element 2 in a list of 2");
     refuses(R1("'Name': {'Fn::Select': ['x', ['a', 'b']]}"), "wp.json:2: ", "an index");
-    refuses(R1("'Name': {'Fn::Split': [',', 'a,b']}"), "wp.json:2: Resources.A.Properties.Name: ",
-            "must be a string");
+    refuses(R1("'Name': {'Fn::Split': [',', 'a,b']}"),
+            "wp.json:2: Resources.A.Properties.Name: ", "must be a string");
     refuses(R1("'Subnets': {'Fn::Split': ['', 'a,b']}"), "wp.json:2: ", "DELIMITER");
-    refuses(R1("'Name': '{{resolve:ssm:x}}'"), "wp.json:2: Resources.A.Properties.Name: ",
-            "{{resolve:}} is not supported");
+    refuses(R1("'Name': '{{resolve:ssm:x}}'"),
+            "wp.json:2: Resources.A.Properties.Name: ", "{{resolve:}} is not supported");
     refuses(R1("'Name': {'Fn::Join': ['', ['{{res', 'olve:x}}']]}"), "wp.json:2: ", "{{resolve:}}");
     refuses(R1("'Policy': {'a': {'b': ['{{resolve:x}}']}}"), "wp.json:2: ", "{{resolve:}}");
 }
@@ -185,30 +192,35 @@ static void test_parameters(void **state)
 {
     (void)state;
     refuses(PARAM("'Type': 'String'"), "wp.json:1: Parameters.P: ", "no Default and no value");
-    refuses(PARAM("'Type': 'String',\n'NoEcho': true"), "wp.json:3: Parameters.P.NoEcho: ",
-            "Secrets Manager");
-    refuses(PARAM("'Type': 'AWS::SSM::Parameter::Value<String>'"), "wp.json:2: Parameters.P.Type: ",
-            "is not a parameter type");
-    refuses(PARAM("'Type': 'List<Number>'"), "wp.json:2: Parameters.P.Type: ", "CommaDelimitedList");
+    refuses(PARAM("'Type': 'String',\n'NoEcho': true"),
+            "wp.json:3: Parameters.P.NoEcho: ", "Secrets Manager");
+    refuses(PARAM("'Type': 'AWS::SSM::Parameter::Value<String>'"),
+            "wp.json:2: Parameters.P.Type: ", "is not a parameter type");
+    refuses(PARAM("'Type': 'List<Number>'"),
+            "wp.json:2: Parameters.P.Type: ", "CommaDelimitedList");
     refuses(PARAM("'Default': 'x'"), "wp.json:1: Parameters.P: ", "Type is missing");
-    refuses(PARAM("'Type': 'String', 'Colour': 1"), "wp.json:2: Parameters.P.Colour: ", "AllowedValues");
-    refuses(PARAM("'Type': 'Number', 'Default': 'x'"), "wp.json:2: Parameters.P.Default: ", "not a number");
+    refuses(PARAM("'Type': 'String', 'Colour': 1"),
+            "wp.json:2: Parameters.P.Colour: ", "AllowedValues");
+    refuses(PARAM("'Type': 'Number', 'Default': 'x'"),
+            "wp.json:2: Parameters.P.Default: ", "not a number");
     refuses(PARAM("'Type': 'Number', 'Default': 7, 'MaxValue': 6"), "wp.json:2: ", "MaxValue");
-    refuses(PARAM("'Type': 'String', 'Default': 'abc', 'MinLength': 4"), "wp.json:2: ", "MinLength");
-    refuses(PARAM("'Type': 'String', 'Default': 'c', 'AllowedValues': ['a', 'b']"), "wp.json:2: ",
-            "AllowedValues");
+    refuses(PARAM("'Type': 'String', 'Default': 'abc', 'MinLength': 4"),
+            "wp.json:2: ", "MinLength");
+    refuses(PARAM("'Type': 'String', 'Default': 'c', 'AllowedValues': ['a', 'b']"),
+            "wp.json:2: ", "AllowedValues");
     /* The pattern holds for the whole value, and for each element. */
-    refuses(PARAM("'Type': 'String', 'Default': 'abc', 'AllowedPattern': 'b'"), "wp.json:2: ",
-            "AllowedPattern b");
+    refuses(PARAM("'Type': 'String', 'Default': 'abc', 'AllowedPattern': 'b'"),
+            "wp.json:2: ", "AllowedPattern b");
     refuses(PARAM("'Type': 'CommaDelimitedList', 'Default': 'b,c', 'AllowedPattern': 'b'"),
             "wp.json:2: ", "\"c\" does not match");
     refuses(PARAM("'Type': 'String', 'Default': '1', 'AllowedPattern': '\\\\d'"),
             "wp.json:2: Parameters.P.AllowedPattern: ", "not POSIX");
     refuses(PARAM("'Type': 'String', 'Default': '1', 'AllowedPattern': 'a)|(b'"),
             "wp.json:2: Parameters.P.AllowedPattern: ", "regular expression");
-    refuses(PARAM("'Type': 'String', 'Default': '{{resolve:ssm:x}}'"), "wp.json:2: ", "{{resolve:}}");
-    refuses("{'Parameters': {'ServiceId': {'Type': 'Number'}}}", "wp.json:1: Parameters.ServiceId: ",
-            "filled in by svcfs");
+    refuses(PARAM("'Type': 'String', 'Default': '{{resolve:ssm:x}}'"),
+            "wp.json:2: ", "{{resolve:}}");
+    refuses("{'Parameters': {'ServiceId': {'Type': 'Number'}}}",
+            "wp.json:1: Parameters.ServiceId: ", "filled in by svcfs");
     refuses("{'Parameters': {'ServiceFamily': {'Type': 'String', 'AllowedPattern': 'other'}},"
             "'Resources': {'A': {'Type': 'Custom::Thing'}}}",
             "wp.json:1: ", "ServiceFamily: \"wp\" does not match");
@@ -225,8 +237,9 @@ static void test_parameter_file(void **state)
     refuses_with(good, "[{'ParameterKey': 'P', 'ParameterValue': 'x', 'UsePreviousValue': true}]",
                  "wp.parameters.json:1: [0]: ", "nothing else");
     refuses_with(good, "{'Parameters': {'P': 'x'}}", "wp.parameters.json:1:", "must be a list");
-    refuses_with(good, "[{'ParameterKey': 'P', 'ParameterValue': 'x'},\n"
-                       "{'ParameterKey': 'P', 'ParameterValue': 'x'}]",
+    refuses_with(good,
+                 "[{'ParameterKey': 'P', 'ParameterValue': 'x'},\n"
+                 "{'ParameterKey': 'P', 'ParameterValue': 'x'}]",
                  "wp.parameters.json:2: [1]: ", "twice");
     refuses_with(good, "[{'ParameterKey': 'P',\n'ParameterValue': ['x']}]",
                  "wp.parameters.json:2: [0].ParameterValue: ", "must be a string");
@@ -242,15 +255,18 @@ static void test_lists_and_strings(void **state)
 {
     (void)state;
 #define WITH_LIST(properties)                                                                      \
-    "{'Parameters': {'L': {'Type': 'List<AWS::EC2::Subnet::Id>', 'Default': 'a, b'},\n"             \
+    "{'Parameters': {'L': {'Type': 'List<AWS::EC2::Subnet::Id>', 'Default': 'a, b'},\n"            \
     "'S': {'Type': 'String', 'Default': 'x'}},\n"                                                  \
     "'Resources': {'A': {'Type': 'Custom::Thing', 'Properties': {" properties "}}}}"
     loads(WITH_LIST("'Subnets': {'Ref': 'L'}, 'Name': {'Fn::Select': [1, {'Ref': 'L'}]}"));
     loads(WITH_LIST("'Name': {'Fn::Join': ['-', {'Ref': 'L'}]}"));
-    refuses(WITH_LIST("'Name': {'Ref': 'L'}"), "wp.json:3: Resources.A.Properties.Name: ", "a string");
+    refuses(WITH_LIST("'Name': {'Ref': 'L'}"),
+            "wp.json:3: Resources.A.Properties.Name: ", "a string");
     refuses(WITH_LIST("'Name': {'Fn::Sub': '${L}'}"), "wp.json:3: ", "is a list");
-    refuses(WITH_LIST("'Name': {'Fn::Join': ['-', [{'Ref': 'L'}]]}"), "wp.json:3: ", "must be a string");
-    refuses(WITH_LIST("'Subnets': {'Ref': 'S'}"), "wp.json:3: Resources.A.Properties.Subnets: ", "a list");
+    refuses(WITH_LIST("'Name': {'Fn::Join': ['-', [{'Ref': 'L'}]]}"),
+            "wp.json:3: ", "must be a string");
+    refuses(WITH_LIST("'Subnets': {'Ref': 'S'}"),
+            "wp.json:3: Resources.A.Properties.Subnets: ", "a list");
     refuses(WITH_LIST("'Subnets': [{'Ref': 'L'}]"), "wp.json:3: ", "a string");
 }
 
@@ -258,13 +274,14 @@ static void test_outputs(void **state)
 {
     (void)state;
 #define OUT(outputs) "{'Resources': {'A': {'Type': 'Custom::Thing'}},\n'Outputs': {" outputs "}}"
-    refuses(OUT("'Url': {'Value': 'x'},\n'URL': {'Value': 'y'}"), "wp.json:3: Outputs.URL: ",
-            "equal to Url");
-    refuses(OUT("'Url': {'Value': 'x', 'Export': {'Name': 'y'}}"), "wp.json:2: Outputs.Url.Export: ",
-            "is not an attribute");
+    refuses(OUT("'Url': {'Value': 'x'},\n'URL': {'Value': 'y'}"),
+            "wp.json:3: Outputs.URL: ", "equal to Url");
+    refuses(OUT("'Url': {'Value': 'x', 'Export': {'Name': 'y'}}"),
+            "wp.json:2: Outputs.Url.Export: ", "is not an attribute");
     refuses(OUT("'Url': {}"), "wp.json:2: Outputs.Url: ", "Value is missing");
     refuses(OUT("'Url': {'Value': ['x']}"), "wp.json:2: Outputs.Url.Value: ", "one string");
-    refuses(OUT("'Url': {'Value': {'Fn::Split': [',', {'Ref': 'A'}]}}"), "wp.json:2: ", "one string");
+    refuses(OUT("'Url': {'Value': {'Fn::Split': [',', {'Ref': 'A'}]}}"),
+            "wp.json:2: ", "one string");
     refuses(OUT("'U-l': {'Value': 'x'}"), "wp.json:2: Outputs.U-l: ", "letters and digits");
     refuses(OUT("'Url': {'Value': {'Ref': 'B'}}"), "wp.json:2: Outputs.Url.Value.Ref: ", "\"B\"");
 }
@@ -285,7 +302,8 @@ static void test_settings(void **state)
     blueprint_unref(b);
 
     b = loads_with(META("'CreateTimeout': 60, 'MaxDeletesPerMinute': 9, 'Protected': true,"
-                        "'DeleteGrace': 0, 'OnFailure': 'ROLLBACK'"), NULL);
+                        "'DeleteGrace': 0, 'OnFailure': 'ROLLBACK'"),
+                   NULL);
     s = blueprint_settings(b);
     assert_int_equal(s->create_timeout_ms, 60000);
     assert_int_equal(s->max_deletes_per_minute, 9);
@@ -295,7 +313,8 @@ static void test_settings(void **state)
     blueprint_unref(b);
 
     refuses(META("'Colour': 1"), "wp.json:2: Metadata.svcfs.Colour: ", "ServiceIdPattern");
-    refuses(META("'CreateTimeout': 0"), "wp.json:2: Metadata.svcfs.CreateTimeout: ", "from 1 to 86400");
+    refuses(META("'CreateTimeout': 0"),
+            "wp.json:2: Metadata.svcfs.CreateTimeout: ", "from 1 to 86400");
     refuses(META("'CreateTimeout': '60'"), "wp.json:2: ", "whole number");
     refuses(META("'MaxDeletesPerMinute': -1"), "wp.json:2: ", "from 1 to 1000");
     refuses(META("'Protected': 'yes'"), "wp.json:2: ", "true or false");
@@ -304,10 +323,12 @@ static void test_settings(void **state)
     refuses(META("'PriorityRange': '0-3'"), "wp.json:2: ", "1 <= A");
     refuses(META("'PriorityRange': '1-60000'"), "wp.json:2: ", "50000");
     refuses(META("'PriorityRange': '1-3x'"), "wp.json:2: ", "A-B");
-    refuses(META("'ServiceIdPattern': '['"), "wp.json:2: Metadata.svcfs.ServiceIdPattern: ", "POSIX");
+    refuses(META("'ServiceIdPattern': '['"),
+            "wp.json:2: Metadata.svcfs.ServiceIdPattern: ", "POSIX");
     refuses(META("'NextId': 'abc'"), "wp.json:2: ", "least one");
     refuses(META("'NextId': 'N?'"), "wp.json:2: ", "[a-z0-9-]");
-    refuses(META("'ServiceIdPattern': 'x[0-9]{5}'"), "wp.json:1: Metadata.svcfs: ", "NextId n???????");
+    refuses(META("'ServiceIdPattern': 'x[0-9]{5}'"),
+            "wp.json:1: Metadata.svcfs: ", "NextId n???????");
 }
 
 static void test_ids(void **state)
@@ -334,7 +355,8 @@ static void test_ids(void **state)
     assert_string_not_equal(id, other);
     blueprint_unref(b);
 
-    /* A pattern that allows everything still leaves the limits of a host name, and of each alternative the whole. */
+    /* A pattern that allows everything still leaves the limits of a host name, and of each
+     * alternative the whole. */
     b = loads_with(META("'ServiceIdPattern': '.*|x', 'NextId': 'wp-##?'"), NULL);
     assert_int_equal(blueprint_check_id(b, "a-", NULL), -EINVAL);
     assert_int_equal(blueprint_check_id(b, "a.b", NULL), -EINVAL);
@@ -348,7 +370,8 @@ static void test_ids(void **state)
     blueprint_unref(b);
 
     b = loads_with("{'Parameters': {'ServiceId': {'Type': 'String', 'AllowedPattern': 'n.*'}},"
-                   "'Resources': {'A': {'Type': 'Custom::Thing'}}}", NULL);
+                   "'Resources': {'A': {'Type': 'Custom::Thing'}}}",
+                   NULL);
     assert_int_equal(blueprint_check_id(b, "m91bet54", NULL), -EINVAL);
     assert_int_equal(blueprint_check_id(b, "n91bet54", NULL), 0);
     blueprint_unref(b);
@@ -404,13 +427,20 @@ static void test_depth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepts),       cmocka_unit_test(test_sections),
-        cmocka_unit_test(test_resources),     cmocka_unit_test(test_properties),
-        cmocka_unit_test(test_functions),     cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_parameter_file), cmocka_unit_test(test_lists_and_strings),
-        cmocka_unit_test(test_outputs),       cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_ids),           cmocka_unit_test(test_hash),
-        cmocka_unit_test(test_record_size),   cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_accepts),
+        cmocka_unit_test(test_sections),
+        cmocka_unit_test(test_resources),
+        cmocka_unit_test(test_properties),
+        cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_parameter_file),
+        cmocka_unit_test(test_lists_and_strings),
+        cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_record_size),
+        cmocka_unit_test(test_depth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,8 +11,8 @@
 #include "tests/unit/fake_types.h"
 
 static const char good[] = "{\"Resources\": {\"A\": {\"Type\": \"Custom::Thing\"}}}";
-static const char with_parameter[] =
-    "{\"Parameters\": {\"P\": {\"Type\": \"String\"}}, \"Resources\": {\"A\": {\"Type\": \"Custom::Thing\"}}}";
+static const char with_parameter[] = "{\"Parameters\": {\"P\": {\"Type\": \"String\"}}, "
+                                     "\"Resources\": {\"A\": {\"Type\": \"Custom::Thing\"}}}";
 static const char value[] = "[{\"ParameterKey\": \"P\", \"ParameterValue\": \"x\"}]";
 
 struct world {

@@ -102,9 +102,9 @@ static void test_parameter_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_claim),       cmocka_unit_test(test_token),
+        cmocka_unit_test(test_claim),        cmocka_unit_test(test_token),
         cmocka_unit_test(test_default_name), cmocka_unit_test(test_secret_name),
-        cmocka_unit_test(test_group_name),  cmocka_unit_test(test_parameter_names),
+        cmocka_unit_test(test_group_name),   cmocka_unit_test(test_parameter_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

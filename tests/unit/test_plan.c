@@ -55,9 +55,11 @@ static const char *order_of(struct plan *p)
 static void test_order(void **state)
 {
     struct plan *p = plan_of(
-        "{'Resources': {" THING("D", ", 'DependsOn': ['C', 'A']") "," THING("C", "") ","
-        THING("B", ", 'Properties': {'Name': 'x', 'Parent': {'Fn::Sub': '${C.Arn}'}}") ","
-        THING("A", ", 'Properties': {'Labels': {'k': {'Ref': 'C'}}}") "}}", "n91bet54");
+        "{'Resources': {" THING("D", ", 'DependsOn': ['C', 'A']") "," THING(
+            "C", "") "," THING("B", ", 'Properties': {'Name': 'x', 'Parent': {'Fn::Sub': "
+                                    "'${C.Arn}'}}") "," THING("A", ", 'Properties': {'Labels': "
+                                                                   "{'k': {'Ref': 'C'}}}") "}}",
+        "n91bet54");
     (void)state;
 
     assert_string_equal(order_of(p), "C B A D");
@@ -69,7 +71,8 @@ static void test_order(void **state)
     assert_int_equal(p->steps[3].needs[1], 2);
     plan_free(p);
     /* Without needs: as they stand. */
-    p = plan_of("{'Resources': {" THING("Z", "") "," THING("A", "") "," THING("M", "") "}}", "n91bet54");
+    p = plan_of("{'Resources': {" THING("Z", "") "," THING("A", "") "," THING("M", "") "}}",
+                "n91bet54");
     assert_string_equal(order_of(p), "Z A M");
     plan_free(p);
 }
@@ -86,15 +89,19 @@ static void test_parameters(void **state)
     struct plan *p;
     (void)state;
 
-    snprintf(text, sizeof(text), "%s'Resources': {%s}}", parameters,
-             THING("A", ", 'Properties': {'Name': {'Fn::Sub': '${ServiceFamily}/${ServiceId}-${ServiceClaim}'},"
-                        " 'Size': {'Ref': 'N'}, 'Subnets': {'Ref': 'L'},"
-                        " 'Parent': {'Fn::Sub': ['${x}${!y}${S}', {'x': {'Fn::Select': ['1', {'Ref': 'L'}]}}]},"
-                        " 'Encrypted': {'Ref': 'AWS::NoValue'},"
-                        " 'Rules': [{'Ref': 'AWS::NoValue'}, {'Port': {'Ref': 'N'}, 'Peer':"
-                        " {'Fn::Join': ['|', [{'Ref': 'AWS::Region'}, {'Ref': 'AWS::AccountId'}, {'Ref': 'AWS::Partition'},"
-                        " {'Ref': 'AWS::NoValue'}, 1, true]]}}],"
-                        " 'Labels': {'j': {'Fn::Join': ['+', {'Fn::Split': ['-', 'x-y']}]}}}"));
+    snprintf(
+        text, sizeof(text), "%s'Resources': {%s}}", parameters,
+        THING(
+            "A",
+            ", 'Properties': {'Name': {'Fn::Sub': '${ServiceFamily}/${ServiceId}-${ServiceClaim}'},"
+            " 'Size': {'Ref': 'N'}, 'Subnets': {'Ref': 'L'},"
+            " 'Parent': {'Fn::Sub': ['${x}${!y}${S}', {'x': {'Fn::Select': ['1', {'Ref': 'L'}]}}]},"
+            " 'Encrypted': {'Ref': 'AWS::NoValue'},"
+            " 'Rules': [{'Ref': 'AWS::NoValue'}, {'Port': {'Ref': 'N'}, 'Peer':"
+            " {'Fn::Join': ['|', [{'Ref': 'AWS::Region'}, {'Ref': 'AWS::AccountId'}, {'Ref': "
+            "'AWS::Partition'},"
+            " {'Ref': 'AWS::NoValue'}, 1, true]]}}],"
+            " 'Labels': {'j': {'Fn::Join': ['+', {'Fn::Split': ['-', 'x-y']}]}}}"));
     p = plan_of(text, "n91bet54");
     /* The text that a parameter brings in is not looked at for ${…} again. */
     assert_json(p->steps[0].properties,
@@ -119,13 +126,20 @@ static const struct step_state *state_of(void *arg, size_t step)
 
 static const char linked[] =
     "{'Parameters': {'ServiceId': {'Type': 'String'}},"
-    "'Resources': {" THING("A", "") "," THING("B", ", 'Properties': {"
-    "'Parent': {'Ref': 'A'}, 'Labels': {'arn': {'Fn::GetAtt': ['A', 'Arn']},"
-    " 'sub': {'Fn::Sub': 'x-${ServiceId}-${A.Host}-${A}'},"
-    " 'part': {'Fn::Select': [1, {'Fn::Split': [':', {'Fn::GetAtt': 'A.Arn'}]}]}},"
-    " 'Subnets': {'Fn::Split': [':', {'Fn::GetAtt': 'A.Arn'}]}}") "},"
-    "'Outputs': {'Url': {'Value': {'Fn::Sub': 'https://${ServiceId}.${A.Host}/'}},"
-    " 'Number': {'Value': 7}, 'Id': {'Value': {'Ref': 'B'}}}}";
+    "'Resources': {" THING("A",
+                           "") "," THING("B",
+                                         ", 'Properties': {"
+                                         "'Parent': {'Ref': 'A'}, 'Labels': {'arn': {'Fn::GetAtt': "
+                                         "['A', 'Arn']},"
+                                         " 'sub': {'Fn::Sub': 'x-${ServiceId}-${A.Host}-${A}'},"
+                                         " 'part': {'Fn::Select': [1, {'Fn::Split': [':', "
+                                         "{'Fn::GetAtt': 'A.Arn'}]}]}},"
+                                         " 'Subnets': {'Fn::Split': [':', {'Fn::GetAtt': "
+                                         "'A.Arn'}]}}") "},"
+                                                        "'Outputs': {'Url': {'Value': {'Fn::Sub': "
+                                                        "'https://${ServiceId}.${A.Host}/'}},"
+                                                        " 'Number': {'Value': 7}, 'Id': {'Value': "
+                                                        "{'Ref': 'B'}}}}";
 
 static void test_references(void **state)
 {
@@ -135,17 +149,19 @@ static void test_references(void **state)
     json_t *v = NULL;
     (void)state;
 
-    assert_json(p->steps[1].properties,
-                "{'Parent':{'Ref':'A'},'Labels':{'arn':{'Fn::GetAtt':['A','Arn']},"
-                "'sub':{'Fn::Join':['',['x-','n91bet54','-',{'Fn::GetAtt':['A','Host']},'-',{'Ref':'A'}]]},"
-                "'part':{'Fn::Select':[1,{'Fn::Split':[':',{'Fn::GetAtt':['A','Arn']}]}]}},"
-                "'Subnets':{'Fn::Split':[':',{'Fn::GetAtt':['A','Arn']}]}}");
+    assert_json(
+        p->steps[1].properties,
+        "{'Parent':{'Ref':'A'},'Labels':{'arn':{'Fn::GetAtt':['A','Arn']},"
+        "'sub':{'Fn::Join':['',['x-','n91bet54','-',{'Fn::GetAtt':['A','Host']},'-',{'Ref':'A'}]]},"
+        "'part':{'Fn::Select':[1,{'Fn::Split':[':',{'Fn::GetAtt':['A','Arn']}]}]}},"
+        "'Subnets':{'Fn::Split':[':',{'Fn::GetAtt':['A','Arn']}]}}");
     strcpy(s.st[0].physical, "id-a");
     strcpy(s.st[1].physical, "id-b");
     s.st[0].attributes = json_pack("{s:s,s:s}", "Arn", "arn:aws:x", "Host", "h");
     assert_int_equal(plan_resolve(p, 1, state_of, &s, &v, &f), 0);
-    assert_json(v, "{'Parent':'id-a','Labels':{'arn':'arn:aws:x','sub':'x-n91bet54-h-id-a','part':'aws'},"
-                   "'Subnets':['arn','aws','x']}");
+    assert_json(
+        v, "{'Parent':'id-a','Labels':{'arn':'arn:aws:x','sub':'x-n91bet54-h-id-a','part':'aws'},"
+           "'Subnets':['arn','aws','x']}");
     json_decref(v);
     assert_int_equal(plan_outputs(p, state_of, &s, &v, &f), 0);
     assert_json(v, "{'url':'https://n91bet54.h/','number':'7','id':'id-b'}");
@@ -186,9 +202,13 @@ static void test_identity(void **state)
 static void test_priority_range(void **state)
 {
     struct plan *p = plan_of(
-        "{'Metadata': {'svcfs': {'PriorityRange': '100-200'}}, 'Resources': {" THING("T", ", 'DeletionPolicy': 'Retain'") ","
-        "'R': {'Type': 'AWS::ElasticLoadBalancingV2::ListenerRule', 'Properties':"
-        " {'Host': 'h', 'Target': {'Ref': 'T'}}}}}", "n91bet54");
+        "{'Metadata': {'svcfs': {'PriorityRange': '100-200'}}, 'Resources': {" THING(
+            "T", ", 'DeletionPolicy': 'Retain'") ","
+                                                 "'R': {'Type': "
+                                                 "'AWS::ElasticLoadBalancingV2::ListenerRule', "
+                                                 "'Properties':"
+                                                 " {'Host': 'h', 'Target': {'Ref': 'T'}}}}}",
+        "n91bet54");
     struct states s = {.made = {true}};
     json_t *v = NULL;
     (void)state;
@@ -207,8 +227,8 @@ static void test_priority_range(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),    cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_references), cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_order),          cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_references),     cmocka_unit_test(test_identity),
         cmocka_unit_test(test_priority_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,8 @@ static void test_refuses(void **state)
     refuses("{\"Labels\": [1]}", "Labels", "a map of strings");
     refuses("{\"Rules\": [{\"Port\": 1}, {\"Peer\": \"x\"}]}", "Rules[1]", "Port is missing");
     refuses("{\"Rules\": [{\"Port\": 1, \"Prot\": 2}]}", "Rules[0].Prot", "Port, Peer, Ids");
-    refuses("{\"Rules\": [{\"Port\": 1, \"Ids\": [1, \"x\"]}]}", "Rules[0].Ids[1]", "a whole number");
+    refuses("{\"Rules\": [{\"Port\": 1, \"Ids\": [1, \"x\"]}]}", "Rules[0].Ids[1]",
+            "a whole number");
     refuses("{\"Rules\": {\"Fn::Split\": [\",\", \"x\"]}}", "Rules", "a list");
     refuses("{\"Box\": {\"IAM\": \"x\", \"Inner\": {}}}", "Box.Inner", "Deep is missing");
     refuses("{\"Box\": {\"Ref\": \"X\"}}", "Box", "an object");
@@ -86,10 +87,11 @@ static void test_refuses(void **state)
 
 static void test_converts(void **state)
 {
-    json_t *v = parse("{\"Name\": 12, \"Size\": \"80\", \"Encrypted\": \"true\", \"Subnets\": [1, \"b\"],"
-                      " \"Labels\": {\"Some.Key\": true}, \"Policy\": {\"Keep\": 1},"
-                      " \"Rules\": [{\"Port\": \"22\", \"Ids\": [\"7\"]}],"
-                      " \"Box\": {\"Inner\": {\"Deep\": \"x\"}, \"IAM\": \"y\"}, \"svcfs:Private\": \"p\"}");
+    json_t *v = parse(
+        "{\"Name\": 12, \"Size\": \"80\", \"Encrypted\": \"true\", \"Subnets\": [1, \"b\"],"
+        " \"Labels\": {\"Some.Key\": true}, \"Policy\": {\"Keep\": 1},"
+        " \"Rules\": [{\"Port\": \"22\", \"Ids\": [\"7\"]}],"
+        " \"Box\": {\"Inner\": {\"Deep\": \"x\"}, \"IAM\": \"y\"}, \"svcfs:Private\": \"p\"}");
     json_t *expected = parse(
         "{\"name\": \"12\", \"theSize\": 80, \"encrypted\": true, \"subnets\": [\"1\", \"b\"],"
         " \"labels\": {\"Some.Key\": \"true\"}, \"policy\": {\"Keep\": 1},"
@@ -98,7 +100,8 @@ static void test_converts(void **state)
     json_t *out = NULL;
     (void)state;
 
-    assert_int_equal(property_convert(fake_thing_properties(), PROPERTY_LOWER_FIRST, v, &out, NULL), 0);
+    assert_int_equal(property_convert(fake_thing_properties(), PROPERTY_LOWER_FIRST, v, &out, NULL),
+                     0);
     assert_true(json_equal(out, expected));
     json_decref(out);
     assert_int_equal(property_convert(fake_thing_properties(), PROPERTY_AS_IS, v, &out, NULL), 0);
@@ -113,15 +116,17 @@ static void test_converts(void **state)
 static void test_refuses_to_convert_a_reference(void **state)
 {
     static const char *const texts[] = {
-        "{\"Name\": {\"Ref\": \"X\"}}", "{\"Subnets\": {\"Fn::Split\": [\",\", \"x\"]}}",
-        "{\"Labels\": {\"a\": {\"Ref\": \"X\"}}}", "{\"Unknown\": 1}",
+        "{\"Name\": {\"Ref\": \"X\"}}",
+        "{\"Subnets\": {\"Fn::Split\": [\",\", \"x\"]}}",
+        "{\"Labels\": {\"a\": {\"Ref\": \"X\"}}}",
+        "{\"Unknown\": 1}",
     };
     (void)state;
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         json_t *v = parse(texts[i]), *out = NULL;
-        assert_int_equal(
-            property_convert(fake_thing_properties(), PROPERTY_AS_IS, v, &out, NULL), -EINVAL);
+        assert_int_equal(property_convert(fake_thing_properties(), PROPERTY_AS_IS, v, &out, NULL),
+                         -EINVAL);
         assert_null(out);
         json_decref(v);
     }

@@ -1,4 +1,5 @@
-/* The record's format: round trips, limits, and that nothing which is not exactly a record is read as one. */
+/* The record's format: round trips, limits, and that nothing which is not exactly a record is read
+ * as one. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -17,9 +18,11 @@ static struct record *sample(void)
     struct record *r = NULL;
     struct fault f = FAULT_INIT;
 
-    if (fake_load("{\"Resources\": {\"A\": {\"Type\": \"Custom::Thing\", \"Properties\": {\"Name\": \"a\"}},"
+    if (fake_load("{\"Resources\": {\"A\": {\"Type\": \"Custom::Thing\", \"Properties\": "
+                  "{\"Name\": \"a\"}},"
                   "\"B\": {\"Type\": \"Custom::Thing\", \"DeletionPolicy\": \"Retain\","
-                  " \"Properties\": {\"Name\": \"b\"}}}}", NULL, &b, &f) ||
+                  " \"Properties\": {\"Name\": \"b\"}}}}",
+                  NULL, &b, &f) ||
         plan_new(b, "n91bet54", SAMPLE_CLAIM, &p, &f) ||
         record_new(p, "alice", "host1", 1700000000123, 60000, &r, &f))
         fail_msg("%s", f.message);
@@ -57,7 +60,8 @@ static void test_fresh(void **state)
     (void)state;
 
     snprintf(expected, sizeof(expected),
-             "{\"v\":1,\"c\":\"" SAMPLE_CLAIM "\",\"f\":\"wp\",\"p\":\"c\",\"n\":0,\"w\":\"alice\",\"h\":\"host1\","
+             "{\"v\":1,\"c\":\"" SAMPLE_CLAIM
+             "\",\"f\":\"wp\",\"p\":\"c\",\"n\":0,\"w\":\"alice\",\"h\":\"host1\","
              "\"t\":1700000000123,\"u\":1700000000123,\"l\":60000,\"g\":10000,\"m\":5,\"b\":\"%s\","
              "\"s\":[[\"A\",\"th\",{\"n\":\"a\"}],[\"B\",\"th\",{\"n\":\"b\"},\"\",1]]}",
              r->blueprint_hash);
@@ -108,7 +112,8 @@ static void test_round_trip(void **state)
 /* A random string of troublesome characters, of n bytes at most. */
 static char *noise(unsigned *seed, size_t n)
 {
-    static const char *const pieces[] = {"{", "{{", "}", "\"", "\\", "\n", "ä", "€", "😀", "x", " ", "/", "\x01"};
+    static const char *const pieces[] = {"{", "{{", "}", "\"", "\\", "\n",  "ä",
+                                         "€", "😀",  "x", " ",  "/",  "\x01"};
     char *out = malloc(n + 5);
     size_t at = 0;
 
@@ -123,7 +128,8 @@ static char *noise(unsigned *seed, size_t n)
     return out;
 }
 
-/* Whatever stands in it: the text fits, has no `{{`, and reads back to the same text; only where the record was small also to the same content. */
+/* Whatever stands in it: the text fits, has no `{{`, and reads back to the same text; only where
+ * the record was small also to the same content. */
 static void test_any_content(void **state)
 {
     unsigned seed = 4711;
@@ -219,7 +225,8 @@ static void refuses(const char *text)
 /* Each member taken away, made another kind, and an unknown one added. */
 static void test_strict(void **state)
 {
-    static const char *const keys[] = {"v", "c", "f", "p", "n", "w", "h", "t", "u", "l", "g", "m", "b", "s"};
+    static const char *const keys[] = {"v", "c", "f", "p", "n", "w", "h",
+                                       "t", "u", "l", "g", "m", "b", "s"};
     struct record *r = sample();
     char *text = text_of(r), *changed;
     json_t *root = json_loads(text, 0, NULL), *v;
@@ -284,8 +291,12 @@ static void test_unknown_type(void **state)
 
 static void test_error_text(void **state)
 {
-    struct fault f = {.err = -EACCES, .call = "ecs:CreateService", .code = "AccessDenied",
-                      .request_id = "req-1", .message = "no", .next = "ask"};
+    struct fault f = {.err = -EACCES,
+                      .call = "ecs:CreateService",
+                      .code = "AccessDenied",
+                      .request_id = "req-1",
+                      .message = "no",
+                      .next = "ask"};
     char *text = record_error_text("Service", &f);
     (void)state;
 
@@ -294,7 +305,8 @@ static void test_error_text(void **state)
     free(text);
     f = (struct fault){.err = -ETIMEDOUT};
     text = record_error_text(NULL, &f);
-    assert_string_equal(text, "step: -\ncall: -\ncode: ETIMEDOUT\nrequest-id: -\nmessage: -\nnext: -\n");
+    assert_string_equal(text,
+                        "step: -\ncall: -\ncode: ETIMEDOUT\nrequest-id: -\nmessage: -\nnext: -\n");
     free(text);
     /* The longest fault: what to do next survives, the message gives way. */
     memset(f.message, 'm', sizeof(f.message) - 1);
@@ -314,7 +326,9 @@ static void test_text(void **state)
     char *t;
     (void)state;
 
-    t = record_text_clean("a\xff" "b\x80\xc3", 100);
+    t = record_text_clean("a\xff"
+                          "b\x80\xc3",
+                          100);
     assert_string_equal(t, "a?b??");
     free(t);
     t = record_text_clean("a\n\tä", 4);
@@ -334,14 +348,29 @@ static void test_text(void **state)
 static void test_names(void **state)
 {
     static const char *const wrong[] = {
-        "", "/svcfs", "/svcfs/", "/svcfs/N91", "/svcfs/a", "/svcfs/-ab", "/svcfs/ab-", "/other/n91bet54",
-        "/svcfs/n91bet54/", "/svcfs/n91bet54/owner-1", "/svcfs/n91bet54/" SAMPLE_CLAIM,
-        "/svcfs/n91bet54/" SAMPLE_CLAIM "/", "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner",
-        "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner-", "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner-0",
-        "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner-01", "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner-1x",
-        "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner-99999999999", "/svcfs/n91bet54/" SAMPLE_CLAIM "/protect-1",
-        "/svcfs/n91bet54/" SAMPLE_CLAIM "/protected", "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner-1/x",
-        "/svcfs/n91bet54/" SAMPLE_CLAIM "x/owner-1", "/svcfs/n91bet54/Abcdefghijklmnopqrstuvwxyz/owner-1",
+        "",
+        "/svcfs",
+        "/svcfs/",
+        "/svcfs/N91",
+        "/svcfs/a",
+        "/svcfs/-ab",
+        "/svcfs/ab-",
+        "/other/n91bet54",
+        "/svcfs/n91bet54/",
+        "/svcfs/n91bet54/owner-1",
+        "/svcfs/n91bet54/" SAMPLE_CLAIM,
+        "/svcfs/n91bet54/" SAMPLE_CLAIM "/",
+        "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner",
+        "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner-",
+        "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner-0",
+        "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner-01",
+        "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner-1x",
+        "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner-99999999999",
+        "/svcfs/n91bet54/" SAMPLE_CLAIM "/protect-1",
+        "/svcfs/n91bet54/" SAMPLE_CLAIM "/protected",
+        "/svcfs/n91bet54/" SAMPLE_CLAIM "/owner-1/x",
+        "/svcfs/n91bet54/" SAMPLE_CLAIM "x/owner-1",
+        "/svcfs/n91bet54/Abcdefghijklmnopqrstuvwxyz/owner-1",
         "/svcfs/abcdefghijklmnopqrstuvwxyzabcdefg",
     };
     struct record_child c;
@@ -374,14 +403,20 @@ static void test_owner(void **state)
     (void)state;
 
     assert_int_equal(record_owner_print(&o, &text), 0);
-    assert_string_equal(text, "{\"nonce\":\"" SAMPLE_CLAIM "\",\"lease\":60000,\"released\":true,\"beat\":7}");
+    assert_string_equal(text, "{\"nonce\":\"" SAMPLE_CLAIM
+                              "\",\"lease\":60000,\"released\":true,\"beat\":7}");
     assert_int_equal(record_owner_parse(text, &back), 0);
     assert_memory_equal(&back, &o, sizeof(o));
     free(text);
     assert_int_equal(record_owner_parse("", &back), -EPROTO);
     assert_int_equal(record_owner_parse("{}", &back), -EPROTO);
-    assert_int_equal(record_owner_parse("{\"nonce\":\"x\",\"lease\":1,\"released\":true,\"beat\":7}", &back), -EPROTO);
-    assert_int_equal(record_owner_parse("{\"nonce\":\"" SAMPLE_CLAIM "\",\"lease\":-1,\"released\":true,\"beat\":7}", &back), -EPROTO);
+    assert_int_equal(
+        record_owner_parse("{\"nonce\":\"x\",\"lease\":1,\"released\":true,\"beat\":7}", &back),
+        -EPROTO);
+    assert_int_equal(record_owner_parse("{\"nonce\":\"" SAMPLE_CLAIM
+                                        "\",\"lease\":-1,\"released\":true,\"beat\":7}",
+                                        &back),
+                     -EPROTO);
 }
 
 static void test_phase_names(void **state)
@@ -396,11 +431,11 @@ static void test_phase_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fresh),      cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_fresh),       cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_any_content), cmocka_unit_test(test_shrinks),
-        cmocka_unit_test(test_strict),     cmocka_unit_test(test_unknown_type),
-        cmocka_unit_test(test_error_text), cmocka_unit_test(test_text),
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_owner),
+        cmocka_unit_test(test_strict),      cmocka_unit_test(test_unknown_type),
+        cmocka_unit_test(test_error_text),  cmocka_unit_test(test_text),
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_owner),
         cmocka_unit_test(test_phase_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
