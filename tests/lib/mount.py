@@ -30,9 +30,9 @@ except OSError as error:
 
 
 def dummy_environment(**more):
-    return process.environment(AWS_ACCESS_KEY_ID=awslib.ACCESS_KEY, AWS_SECRET_ACCESS_KEY=awslib.SECRET_KEY,
-                               AWS_CONFIG_FILE="/nonexistent", AWS_SHARED_CREDENTIALS_FILE="/nonexistent",
-                               AWS_EC2_METADATA_DISABLED="true", **more)
+    return process.environment(**{"AWS_ACCESS_KEY_ID": awslib.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": awslib.SECRET_KEY,
+                                  "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+                                  "AWS_EC2_METADATA_DISABLED": "true", **more})
 
 
 class Mount:
