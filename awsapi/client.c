@@ -409,8 +409,10 @@ static struct outcome send_once(struct call *k, int64_t deadline_ms, json_t **re
         http_response_done(&response);
         return o;
     }
-    if (!k->action->write)
+    if (!k->action->write) {
         f->unclear = false;
+        f->unclear_until_ms = 0;
+    }
     if (o.err == -EREMOTEIO || o.err == -ETIMEDOUT || o.err == -EHOSTUNREACH)
         o.kind = ERROR_TRANSIENT;
     return o;
