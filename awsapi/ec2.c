@@ -1,7 +1,7 @@
 /*
- * EC2's calls for security groups. The API's request names differ from both its model and its answers: lists have the singular
- * (Filter, TagSpecification), members of IpPermissions begin with a capital, and answers do not. Requests here are
- * written as they go onto the wire.
+ * EC2's calls for security groups. The API's request names differ from both its model and its
+ * answers: lists have the singular (Filter, TagSpecification), members of IpPermissions begin with
+ * a capital, and answers do not. Requests here are written as they go onto the wire.
  */
 #include "awsapi/ec2.h"
 
@@ -10,24 +10,24 @@
 
 #include "awsapi/page.h"
 
-static const struct aws_action describe_groups = {AWS_EC2, "DescribeSecurityGroups",
-                                                  BUCKET_EC2_READ, false, NULL, NULL, NULL};
-static const struct aws_action create_group = {AWS_EC2, "CreateSecurityGroup", BUCKET_EC2_WRITE,
-                                               true, NULL, NULL, NULL};
+static const struct aws_action describe_groups = {
+    AWS_EC2, "DescribeSecurityGroups", BUCKET_EC2_READ, false, NULL, NULL, NULL};
+static const struct aws_action create_group = {
+    AWS_EC2, "CreateSecurityGroup", BUCKET_EC2_WRITE, true, NULL, NULL, NULL};
 static const struct aws_action authorize[] = {
     [EC2_INGRESS] = {AWS_EC2, "AuthorizeSecurityGroupIngress", BUCKET_EC2_WRITE, true, NULL, NULL,
                      NULL},
     [EC2_EGRESS] = {AWS_EC2, "AuthorizeSecurityGroupEgress", BUCKET_EC2_WRITE, true, NULL, NULL,
                     NULL},
 };
-static const struct aws_action revoke_egress = {AWS_EC2, "RevokeSecurityGroupEgress",
-                                                BUCKET_EC2_WRITE, true, NULL, NULL, NULL};
-static const struct aws_action delete_group = {AWS_EC2, "DeleteSecurityGroup", BUCKET_EC2_WRITE,
-                                               true, NULL, NULL, NULL};
-static const struct aws_action create_tags = {AWS_EC2, "CreateTags", BUCKET_EC2_WRITE, true,
-                                              NULL, NULL, NULL};
-static const struct aws_action delete_tags = {AWS_EC2, "DeleteTags", BUCKET_EC2_WRITE, true,
-                                              NULL, NULL, NULL};
+static const struct aws_action revoke_egress = {
+    AWS_EC2, "RevokeSecurityGroupEgress", BUCKET_EC2_WRITE, true, NULL, NULL, NULL};
+static const struct aws_action delete_group = {
+    AWS_EC2, "DeleteSecurityGroup", BUCKET_EC2_WRITE, true, NULL, NULL, NULL};
+static const struct aws_action create_tags = {AWS_EC2, "CreateTags", BUCKET_EC2_WRITE, true, NULL,
+                                              NULL,    NULL};
+static const struct aws_action delete_tags = {AWS_EC2, "DeleteTags", BUCKET_EC2_WRITE, true, NULL,
+                                              NULL,    NULL};
 
 int ec2_describe_security_groups(struct aws_client *c, const struct aws_ctx *ctx, const char *vpc,
                                  const char *name, json_t **ret, struct fault *f)
@@ -47,10 +47,9 @@ int ec2_create_security_group(struct aws_client *c, const struct aws_ctx *ctx, c
                               struct fault *f)
 {
     _cleanup_json_ json_t *answer = NULL;
-    _cleanup_json_ json_t *request =
-        json_pack("{s:s, s:s, s:s, s:[{s:s, s:O}]}", "GroupName", name, "GroupDescription",
-                  description, "VpcId", vpc, "TagSpecification", "ResourceType", "security-group",
-                  "Tag", tags);
+    _cleanup_json_ json_t *request = json_pack(
+        "{s:s, s:s, s:s, s:[{s:s, s:O}]}", "GroupName", name, "GroupDescription", description,
+        "VpcId", vpc, "TagSpecification", "ResourceType", "security-group", "Tag", tags);
 
     if (!request)
         return aws_no_memory(f);
@@ -114,9 +113,9 @@ int ec2_delete_tags(struct aws_client *c, const struct aws_ctx *ctx, const char 
     size_t i;
     json_t *key;
 
-    json_array_foreach(keys, i, key)
-        if (json_array_append_new(tags, json_pack("{s:O}", "Key", key)) < 0)
-            return aws_no_memory(f);
+    json_array_foreach(keys, i,
+                       key) if (json_array_append_new(tags, json_pack("{s:O}", "Key", key)) <
+                                0) return aws_no_memory(f);
     _cleanup_json_ json_t *request = json_pack("{s:[s], s:O}", "ResourceId", id, "Tag", tags);
     if (!request)
         return aws_no_memory(f);

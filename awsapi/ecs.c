@@ -1,7 +1,8 @@
 /*
- * Elastic Container Service's calls. What ECS answers where others say "not found" or "exists" is told apart here: a missing
- * service comes as a failure in a successful answer, a missing task definition as a ClientException, a namesake as an
- * InvalidParameterException whose text alone says so.
+ * Elastic Container Service's calls. What ECS answers where others say "not found" or "exists" is
+ * told apart here: a missing service comes as a failure in a successful answer, a missing task
+ * definition as a ClientException, a namesake as an InvalidParameterException whose text alone says
+ * so.
  */
 #include "awsapi/ecs.h"
 
@@ -12,7 +13,10 @@
 #include "awsapi/xml.h"
 #include "base/str.h"
 
-#define ACTION(name, bucket, write) {AWS_ECS, name, bucket, write, NULL, NULL, NULL}
+#define ACTION(name, bucket, write)                                                                \
+    {                                                                                              \
+        AWS_ECS, name, bucket, write, NULL, NULL, NULL                                             \
+    }
 
 static const struct aws_action list_task_definitions =
     ACTION("ListTaskDefinitions", BUCKET_ECS_TASKDEF_READ, false);
@@ -53,8 +57,8 @@ int ecs_list_task_definitions(struct aws_client *c, const struct aws_ctx *ctx, c
                               json_t **ret, struct fault *f)
 {
     static const struct aws_paging paging = {"nextToken", "nextToken", "taskDefinitionArns", NULL};
-    _cleanup_json_ json_t *request = aws_strings("familyPrefix", family, "status", "ACTIVE", "sort",
-                                                 "DESC", NULL);
+    _cleanup_json_ json_t *request =
+        aws_strings("familyPrefix", family, "status", "ACTIVE", "sort", "DESC", NULL);
     _cleanup_json_ json_t *all = NULL;
 
     if (!request)
@@ -149,8 +153,8 @@ int ecs_delete_task_definitions(struct aws_client *c, const struct aws_ctx *ctx,
 int ecs_describe_service(struct aws_client *c, const struct aws_ctx *ctx, const char *cluster,
                          const char *name, json_t **ret, struct fault *f)
 {
-    _cleanup_json_ json_t *request = json_pack("{s:s, s:[s], s:[s]}", "cluster", cluster,
-                                               "services", name, "include", "TAGS");
+    _cleanup_json_ json_t *request =
+        json_pack("{s:s, s:[s], s:[s]}", "cluster", cluster, "services", name, "include", "TAGS");
     _cleanup_json_ json_t *answer = NULL;
     struct fault own = FAULT_INIT;
 
@@ -190,8 +194,8 @@ int ecs_create_service(struct aws_client *c, const struct aws_ctx *ctx, json_t *
 int ecs_set_desired_count(struct aws_client *c, const struct aws_ctx *ctx, const char *cluster,
                           const char *name, int count, struct fault *f)
 {
-    _cleanup_json_ json_t *request = json_pack("{s:s, s:s, s:i}", "cluster", cluster, "service",
-                                               name, "desiredCount", count);
+    _cleanup_json_ json_t *request =
+        json_pack("{s:s, s:s, s:i}", "cluster", cluster, "service", name, "desiredCount", count);
 
     if (!request)
         return aws_no_memory(f);
@@ -213,8 +217,8 @@ int ecs_stopped_tasks(struct aws_client *c, const struct aws_ctx *ctx, const cha
                       const char *service, json_t **ret, struct fault *f)
 {
     static const struct aws_paging paging = {"nextToken", "nextToken", "taskArns", NULL};
-    _cleanup_json_ json_t *request = aws_strings("cluster", cluster, "serviceName", service,
-                                                 "desiredStatus", "STOPPED", NULL);
+    _cleanup_json_ json_t *request =
+        aws_strings("cluster", cluster, "serviceName", service, "desiredStatus", "STOPPED", NULL);
     _cleanup_json_ json_t *arns = NULL, *describe = NULL, *answer = NULL;
 
     if (!request)

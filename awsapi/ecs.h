@@ -1,12 +1,14 @@
 /*
- * Elastic Container Service: task definitions and services. ctx as in client.h; f may be NULL; errors: tree.md's
- * table. Descriptions and requests are the API's own objects ("serviceArn"; tags are {"key", "value"}). All pages are read.
+ * Elastic Container Service: task definitions and services. ctx as in client.h; f may be NULL;
+ * errors: tree.md's table. Descriptions and requests are the API's own objects ("serviceArn"; tags
+ * are {"key", "value"}). All pages are read.
  */
 #pragma once
 
 #include "awsapi/client.h"
 
-/* *ret: array of the ARNs of the family's ACTIVE revisions, newest first; of exactly this family. */
+/* *ret: array of the ARNs of the family's ACTIVE revisions, newest first; of exactly this family.
+ */
 int ecs_list_task_definitions(struct aws_client *c, const struct aws_ctx *ctx, const char *family,
                               json_t **ret, struct fault *f);
 /* id: ARN, FAMILY or FAMILY:REVISION. *ret: {"taskDefinition": …, "tags": […]}; -ENOENT. */
@@ -32,7 +34,8 @@ int ecs_set_desired_count(struct aws_client *c, const struct aws_ctx *ctx, const
 /* With its tasks (force). */
 int ecs_delete_service(struct aws_client *c, const struct aws_ctx *ctx, const char *cluster,
                        const char *name, struct fault *f);
-/* *ret: array of at most 10 of the service's tasks that have stopped, as DescribeTasks gives them. */
+/* *ret: array of at most 10 of the service's tasks that have stopped, as DescribeTasks gives them.
+ */
 int ecs_stopped_tasks(struct aws_client *c, const struct aws_ctx *ctx, const char *cluster,
                       const char *service, json_t **ret, struct fault *f);
 

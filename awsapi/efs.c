@@ -1,6 +1,7 @@
 /*
- * Elastic File System's calls (rest-json). Errors of EFS are 409 for all that is not yet or no more possible; which of them mean "in use,
- * ask again" is told here, since the same codes stand for nothing else.
+ * Elastic File System's calls (rest-json). Errors of EFS are 409 for all that is not yet or no more
+ * possible; which of them mean "in use, ask again" is told here, since the same codes stand for
+ * nothing else.
  */
 #include "awsapi/efs.h"
 
@@ -11,9 +12,14 @@
 #include "base/str.h"
 
 #define BASE "/2015-02-01/"
-#define READ(name, path, query) {AWS_EFS, name, BUCKET_EFS_READ, false, "GET", BASE path, query}
+#define READ(name, path, query)                                                                    \
+    {                                                                                              \
+        AWS_EFS, name, BUCKET_EFS_READ, false, "GET", BASE path, query                             \
+    }
 #define WRITE(name, method, path, query)                                                           \
-    {AWS_EFS, name, BUCKET_EFS_WRITE, true, method, BASE path, query}
+    {                                                                                              \
+        AWS_EFS, name, BUCKET_EFS_WRITE, true, method, BASE path, query                            \
+    }
 
 static const struct aws_action describe_file_systems =
     READ("DescribeFileSystems", "file-systems", "MaxItems,Marker,CreationToken,FileSystemId");
@@ -21,14 +27,15 @@ static const struct aws_action create_file_system =
     WRITE("CreateFileSystem", "POST", "file-systems", NULL);
 static const struct aws_action delete_file_system =
     WRITE("DeleteFileSystem", "DELETE", "file-systems/{FileSystemId}", NULL);
-static const struct aws_action put_lifecycle = WRITE(
-    "PutLifecycleConfiguration", "PUT", "file-systems/{FileSystemId}/lifecycle-configuration", NULL);
+static const struct aws_action put_lifecycle =
+    WRITE("PutLifecycleConfiguration", "PUT", "file-systems/{FileSystemId}/lifecycle-configuration",
+          NULL);
 static const struct aws_action put_backup =
     WRITE("PutBackupPolicy", "PUT", "file-systems/{FileSystemId}/backup-policy", NULL);
 static const struct aws_action put_policy =
     WRITE("PutFileSystemPolicy", "PUT", "file-systems/{FileSystemId}/policy", NULL);
-static const struct aws_action describe_mount_targets = READ(
-    "DescribeMountTargets", "mount-targets", "MaxItems,Marker,FileSystemId,MountTargetId");
+static const struct aws_action describe_mount_targets =
+    READ("DescribeMountTargets", "mount-targets", "MaxItems,Marker,FileSystemId,MountTargetId");
 static const struct aws_action create_mount_target =
     WRITE("CreateMountTarget", "POST", "mount-targets", NULL);
 static const struct aws_action delete_mount_target =
@@ -39,7 +46,8 @@ static const struct aws_action create_access_point =
     WRITE("CreateAccessPoint", "POST", "access-points", NULL);
 static const struct aws_action delete_access_point =
     WRITE("DeleteAccessPoint", "DELETE", "access-points/{AccessPointId}", NULL);
-static const struct aws_action tag = WRITE("TagResource", "POST", "resource-tags/{ResourceId}", NULL);
+static const struct aws_action tag =
+    WRITE("TagResource", "POST", "resource-tags/{ResourceId}", NULL);
 static const struct aws_action untag =
     WRITE("UntagResource", "DELETE", "resource-tags/{ResourceId}", "tagKeys");
 

@@ -1,6 +1,7 @@
 /*
- * Elastic File System. ctx as in client.h; f may be NULL; errors: tree.md's table. Descriptions and requests are the API's own
- * objects ("FileSystemId"). All pages are read. Deletes: -ENOENT where it is gone, -EBUSY while something hangs on it.
+ * Elastic File System. ctx as in client.h; f may be NULL; errors: tree.md's table. Descriptions and
+ * requests are the API's own objects ("FileSystemId"). All pages are read. Deletes: -ENOENT where
+ * it is gone, -EBUSY while something hangs on it.
  */
 #pragma once
 
@@ -30,7 +31,8 @@ int efs_create_mount_target(struct aws_client *c, const struct aws_ctx *ctx, jso
 int efs_delete_mount_target(struct aws_client *c, const struct aws_ctx *ctx, const char *id,
                             struct fault *f);
 
-/* By one of file_system and id. *ret: array. -ENOENT where file system or access point is not there. */
+/* By one of file_system and id. *ret: array. -ENOENT where file system or access point is not
+ * there. */
 int efs_describe_access_points(struct aws_client *c, const struct aws_ctx *ctx,
                                const char *file_system, const char *id, json_t **ret,
                                struct fault *f);

@@ -1,7 +1,7 @@
 /*
- * Elastic Load Balancing v2's calls. Two things here surprise: CreateTargetGroup with a name that is taken succeeds where the
- * settings are the same, so its answer says nothing about whose it is; and CreateRule has no idempotency at
- * all, so that a second sending makes a second rule.
+ * Elastic Load Balancing v2's calls. Two things here surprise: CreateTargetGroup with a name that
+ * is taken succeeds where the settings are the same, so its answer says nothing about whose it is;
+ * and CreateRule has no idempotency at all, so that a second sending makes a second rule.
  */
 #include "awsapi/elbv2.h"
 
@@ -12,8 +12,14 @@
 #include "awsapi/xml.h"
 #include "base/str.h"
 
-#define READ(name) {AWS_ELBV2, name, BUCKET_ELB_READ, false, NULL, NULL, NULL}
-#define WRITE(name) {AWS_ELBV2, name, BUCKET_ELB_WRITE, true, NULL, NULL, NULL}
+#define READ(name)                                                                                 \
+    {                                                                                              \
+        AWS_ELBV2, name, BUCKET_ELB_READ, false, NULL, NULL, NULL                                  \
+    }
+#define WRITE(name)                                                                                \
+    {                                                                                              \
+        AWS_ELBV2, name, BUCKET_ELB_WRITE, true, NULL, NULL, NULL                                  \
+    }
 
 static const struct aws_action describe_target_groups = READ("DescribeTargetGroups");
 static const struct aws_action create_target_group = WRITE("CreateTargetGroup");

@@ -1,6 +1,6 @@
 /*
- * Elastic Load Balancing v2. ctx as in client.h; f may be NULL; errors: tree.md's table. Descriptions
- * and requests are the API's own objects ("TargetGroupArn"). All pages are read.
+ * Elastic Load Balancing v2. ctx as in client.h; f may be NULL; errors: tree.md's table.
+ * Descriptions and requests are the API's own objects ("TargetGroupArn"). All pages are read.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /*
- * Pages. One loop for all services, because each of them ends its chain differently: a token that is
- * absent, null or empty. Reads may be repeated by the client within a page; a chain that breaks for good gives
- * no list at all, since a part of a list is what makes a teardown believe that something is gone.
+ * Pages. One loop for all services, because each of them ends its chain differently: a token that
+ * is absent, null or empty. Reads may be repeated by the client within a page; a chain that breaks
+ * for good gives no list at all, since a part of a list is what makes a teardown believe that
+ * something is gone.
  */
 #include "awsapi/page.h"
 

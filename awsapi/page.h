@@ -12,8 +12,9 @@ struct aws_paging {
     const char *item; /* XML's name of one item, or NULL (xml_list) */
 };
 
-/* *ret: a new array of all items of all pages. request as in aws_call. A token that comes twice in a row, or
- * a chain longer than anything AWS holds, is -EPROTO: never an endless loop, never a short list. */
+/* *ret: a new array of all items of all pages. request as in aws_call. A token that comes twice in
+ * a row, or a chain longer than anything AWS holds, is -EPROTO: never an endless loop, never a
+ * short list. */
 int aws_pages(struct aws_client *c, const struct aws_action *a, const struct aws_ctx *ctx,
               json_t *request, const struct aws_paging *p, json_t **ret, struct fault *f);
 
@@ -21,7 +22,8 @@ int aws_pages(struct aws_client *c, const struct aws_action *a, const struct aws
 int aws_first(json_t *answer, const struct aws_action *a, const char *list, const char *item,
               json_t **ret, struct fault *f);
 
-/* The request {name: value, …} of strings, ended by a NULL name; a NULL value is left out. NULL: no memory. */
+/* The request {name: value, …} of strings, ended by a NULL name; a NULL value is left out. NULL: no
+ * memory. */
 json_t *aws_strings(const char *name, ...) __attribute__((sentinel));
 
 /* -ENOMEM with its text. */

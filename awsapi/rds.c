@@ -1,6 +1,6 @@
 /*
- * RDS: one call. An instance that is being created is described without an endpoint; that is "not yet", not an error of
- * whoever asks.
+ * RDS: one call. An instance that is being created is described without an endpoint; that is "not
+ * yet", not an error of whoever asks.
  */
 #include "awsapi/rds.h"
 

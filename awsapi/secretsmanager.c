@@ -1,6 +1,7 @@
 /*
- * Secrets Manager's calls. Answers with a secret in them are wiped before they are freed. Jansson has no way to do that, so the
- * strings' own memory is overwritten; nobody else holds a reference to an answer.
+ * Secrets Manager's calls. Answers with a secret in them are wiped before they are freed. Jansson
+ * has no way to do that, so the strings' own memory is overwritten; nobody else holds a reference
+ * to an answer.
  */
 #include "awsapi/secretsmanager.h"
 
@@ -42,10 +43,8 @@ void secret_wipe(json_t *v)
         char *text = (char *)(uintptr_t)json_string_value(v);
         explicit_bzero(text, json_string_length(v));
     }
-    json_object_foreach(v, key, e)
-        secret_wipe(e);
-    json_array_foreach(v, i, e)
-        secret_wipe(e);
+    json_object_foreach(v, key, e) secret_wipe(e);
+    json_array_foreach(v, i, e) secret_wipe(e);
 }
 
 static int call_for_secret(struct aws_client *c, const struct aws_action *a,

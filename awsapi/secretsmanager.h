@@ -1,6 +1,6 @@
 /*
- * Secrets Manager. ctx as in client.h; f may be NULL; errors: tree.md's table. What holds a secret is wiped by who
- * gets it: secret_free, secret_wipe.
+ * Secrets Manager. ctx as in client.h; f may be NULL; errors: tree.md's table. What holds a secret
+ * is wiped by who gets it: secret_free, secret_wipe.
  */
 #pragma once
 
@@ -22,13 +22,15 @@ static inline void json_decref_secret(json_t **v)
 /* request: as the API has it. *ret malloc'ed: free with secret_free. */
 int secretsmanager_random_password(struct aws_client *c, const struct aws_ctx *ctx, json_t *request,
                                    char **ret, struct fault *f);
-/* -EEXIST: the name is taken. -EINVAL with InvalidRequestException: it is scheduled for deletion. */
+/* -EEXIST: the name is taken. -EINVAL with InvalidRequestException: it is scheduled for deletion.
+ */
 int secretsmanager_create(struct aws_client *c, const struct aws_ctx *ctx, json_t *request,
                           struct fault *f);
 /* id: name or full ARN. *ret: the description ("ARN", "Tags", perhaps "DeletedDate"); -ENOENT. */
 int secretsmanager_describe(struct aws_client *c, const struct aws_ctx *ctx, const char *id,
                             json_t **ret, struct fault *f);
-/* The current SecretString. *ret malloc'ed: free with secret_free. -ENOENT; -EINVAL where it is binary. */
+/* The current SecretString. *ret malloc'ed: free with secret_free. -ENOENT; -EINVAL where it is
+ * binary. */
 int secretsmanager_get_value(struct aws_client *c, const struct aws_ctx *ctx, const char *id,
                              char **ret, struct fault *f);
 /* Without recovery window; AWS does it some time after the answer. */

@@ -1,14 +1,15 @@
 /*
- * MariaDB: one connection a call, because calls are rare (some a service's life) and an idle administrator's connection is
- * one too many on a server whose connections are counted.
+ * MariaDB: one connection a call, because calls are rare (some a service's life) and an idle
+ * administrator's connection is one too many on a server whose connections are counted.
  *
- * Deadlines stand on both sides: the client gives up after timeout_ms, and the session's max_statement_time and lock_wait_timeout
- * end a statement on the server before that, so that a write whose answer was lost is certainly over at
- * unclear_until_ms (engine.md 1). Without them a CREATE DATABASE that waits for a lock could be carried out long after.
+ * Deadlines stand on both sides: the client gives up after timeout_ms, and the session's
+ * max_statement_time and lock_wait_timeout end a statement on the server before that, so that a
+ * write whose answer was lost is certainly over at unclear_until_ms (engine.md 1). Without them a
+ * CREATE DATABASE that waits for a lock could be carried out long after.
  *
- * TLS: MYSQL_OPT_SSL_VERIFY_SERVER_CERT is what refuses a server that has none; enforcing alone does not. On loopback there is
- * nobody to be protected from, and test servers have no certificate. Sockets are not used: "localhost" is a TCP
- * host here, as it is for the services that will log in.
+ * TLS: MYSQL_OPT_SSL_VERIFY_SERVER_CERT is what refuses a server that has none; enforcing alone
+ * does not. On loopback there is nobody to be protected from, and test servers have no certificate.
+ * Sockets are not used: "localhost" is a TCP host here, as it is for the services that will log in.
  */
 #include "provision/mariadb.h"
 
@@ -56,7 +57,7 @@ static const struct {
     {ER_DB_DROP_EXISTS, -ENOENT},
     {ER_BAD_DB_ERROR, -ENOENT},
     {ER_NONEXISTING_GRANT, -ENOENT},
-    {ER_PASSWORD_NO_MATCH, -ENOENT},          /* GRANT to a user who is not there */
+    {ER_PASSWORD_NO_MATCH, -ENOENT},           /* GRANT to a user who is not there */
     {ER_CANT_CREATE_USER_WITH_GRANT, -ENOENT}, /* the same */
     {ER_ACCESS_DENIED_ERROR, -EACCES},
     {ER_ACCESS_DENIED_NO_PASSWORD_ERROR, -EACCES},
@@ -98,7 +99,8 @@ static int errno_of(unsigned code, const char *text)
     return -EINVAL;
 }
 
-/* The fault of the connection's last error. The server's text names users and hosts, never a password. */
+/* The fault of the connection's last error. The server's text names users and hosts, never a
+ * password. */
 static int connection_fault(struct connection *c, bool write, struct fault *f)
 {
     unsigned code = mysql_errno(c->mysql);

@@ -1,10 +1,11 @@
 /*
- * The texts of MariaDB's statements. Names are checked against a narrow pattern, and quoted all the same: the pattern is what
- * keeps surprises out (a look-alike, a name nobody can type), the quoting is what keeps SQL out, and neither
- * leans on the other.
+ * The texts of MariaDB's statements. Names are checked against a narrow pattern, and quoted all the
+ * same: the pattern is what keeps surprises out (a look-alike, a name nobody can type), the quoting
+ * is what keeps SQL out, and neither leans on the other.
  *
- * Passwords go into a statement only as mysql_native_password's hash, SHA1(SHA1(password)): whatever logs the
- * statement (general log, binary log, audit plugin, process list) has the hash, not the password.
+ * Passwords go into a statement only as mysql_native_password's hash, SHA1(SHA1(password)):
+ * whatever logs the statement (general log, binary log, audit plugin, process list) has the hash,
+ * not the password.
  */
 #include "provision/mariadb_sql.h"
 
@@ -18,10 +19,26 @@
 #include "base/str.h"
 
 static const char *const database_privileges[] = {
-    "ALL",     "ALL PRIVILEGES", "ALTER",          "ALTER ROUTINE",           "CREATE",
-    "CREATE ROUTINE", "CREATE TEMPORARY TABLES", "CREATE VIEW", "DELETE",     "DELETE HISTORY",
-    "DROP",    "EVENT",          "EXECUTE",        "INDEX",                   "INSERT",
-    "LOCK TABLES", "REFERENCES", "SELECT",         "SHOW VIEW",               "TRIGGER",
+    "ALL",
+    "ALL PRIVILEGES",
+    "ALTER",
+    "ALTER ROUTINE",
+    "CREATE",
+    "CREATE ROUTINE",
+    "CREATE TEMPORARY TABLES",
+    "CREATE VIEW",
+    "DELETE",
+    "DELETE HISTORY",
+    "DROP",
+    "EVENT",
+    "EXECUTE",
+    "INDEX",
+    "INSERT",
+    "LOCK TABLES",
+    "REFERENCES",
+    "SELECT",
+    "SHOW VIEW",
+    "TRIGGER",
     "UPDATE",
 };
 
@@ -30,7 +47,8 @@ static const char *const system_schemas[] = {"mysql", "information_schema", "per
 
 int sql_check_name(const char *what, const char *name, size_t max, struct fault *f)
 {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_$-";
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_$-";
     size_t n = strlen(name);
 
     if (n >= 1 && n <= max && strspn(name, allowed) == n)
@@ -122,8 +140,8 @@ int sql_put_pattern(struct buf *b, const char *name)
     return r < 0 ? r : buf_putc(b, '`');
 }
 
-/* Doubling works in every sql_mode; a backslash is doubled too, which NO_BACKSLASH_ESCAPES would show doubled: the session
- * is set not to have it. */
+/* Doubling works in every sql_mode; a backslash is doubled too, which NO_BACKSLASH_ESCAPES would
+ * show doubled: the session is set not to have it. */
 int sql_put_string(struct buf *b, const char *text)
 {
     int r = buf_putc(b, '\'');

@@ -1,4 +1,5 @@
-/* The texts of MariaDB's statements: names checked and quoted, nothing else gets in. Pure. Private to provision/. */
+/* The texts of MariaDB's statements: names checked and quoted, nothing else gets in. Pure. Private
+ * to provision/. */
 #pragma once
 
 #include "base/buf.h"
@@ -11,7 +12,8 @@ int sql_check_name(const char *what, const char *name, size_t max, struct fault 
 /* As sql_check_name, and not one of the server's own schemas. */
 int sql_check_database(const char *name, struct fault *f);
 int sql_check_charset(const char *charset, struct fault *f);
-/* A list as in GRANT; upper-cased, single spaces, into out. -EINVAL: one that is not a privilege on a database. */
+/* A list as in GRANT; upper-cased, single spaces, into out. -EINVAL: one that is not a privilege on
+ * a database. */
 int sql_privileges(const char *list, struct buf *out, struct fault *f);
 
 /* Each appends; name is quoted whatever it holds. 0, -EFBIG, -ENOMEM. */

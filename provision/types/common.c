@@ -1,6 +1,6 @@
 /*
- * What the types share. A type is a look and a create in the terms of its service; everything that would
- * be written eleven times stands here.
+ * What the types share. A type is a look and a create in the terms of its service; everything that
+ * would be written eleven times stands here.
  */
 #include "provision/types/common.h"
 
@@ -63,7 +63,8 @@ int type_plain(json_t *properties, const char *name, const char **ret, struct fa
 
     if (v && !json_is_string(v))
         return fault_set(f, -EINVAL,
-                         "%s: it is part of the identity, so a text must stand here that is known before anything is made",
+                         "%s: it is part of the identity, so a text must stand here that is known "
+                         "before anything is made",
                          name);
     *ret = json_string_value(v);
     return 0;
@@ -152,8 +153,7 @@ int type_id_resolve(struct step_ctx *s, const char *key, char *out, size_t size,
 static int append_tag(json_t *list, const char *key_name, const char *key, const char *value_name,
                       const char *value)
 {
-    return json_array_append_new(list,
-                                 json_pack("{s:s, s:s}", key_name, key, value_name, value));
+    return json_array_append_new(list, json_pack("{s:s, s:s}", key_name, key, value_name, value));
 }
 
 static int append_object(json_t *list, json_t *object, const char *key_name, const char *value_name)
@@ -161,9 +161,8 @@ static int append_object(json_t *list, json_t *object, const char *key_name, con
     const char *key;
     json_t *value;
 
-    json_object_foreach(object, key, value)
-        if (append_tag(list, key_name, key, value_name, json_string_value(value)) < 0)
-            return -1;
+    json_object_foreach(object, key, value) if (append_tag(list, key_name, key, value_name,
+                                                           json_string_value(value)) < 0) return -1;
     return 0;
 }
 
@@ -185,7 +184,8 @@ json_t *type_tags(const struct step_ctx *s, json_t *own, const char *key_name,
 
     if (!list)
         return NULL;
-    json_array_foreach(own, i, tag) {
+    json_array_foreach(own, i, tag)
+    {
         const char *key = type_text(tag, "Key"), *value = type_text(tag, "Value");
         if (key && append_tag(list, key_name, key, value_name, value ? value : "") < 0)
             return NULL;
@@ -200,7 +200,8 @@ const char *type_tag(json_t *tags, const char *key_name, const char *value_name,
     size_t i;
     json_t *tag;
 
-    json_array_foreach(tags, i, tag) {
+    json_array_foreach(tags, i, tag)
+    {
         const char *name = type_text(tag, key_name);
         if (name && streq(name, key)) {
             const char *value = type_text(tag, value_name);
@@ -251,7 +252,8 @@ int type_set_ids(struct step_state *st, const char *physical, const char *short_
         str_format(st->physical, sizeof(st->physical), "%s", physical) < 0 ||
         str_format(st->short_id, sizeof(st->short_id), "%s", short_id) < 0 ||
         str_format(st->key, sizeof(st->key), "%s", key) < 0)
-        return fault_set(f, -EPROTO, "AWS describes it without an id, or with one that is too long");
+        return fault_set(f, -EPROTO,
+                         "AWS describes it without an id, or with one that is too long");
     return 0;
 }
 

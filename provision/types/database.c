@@ -1,10 +1,12 @@
 /*
- * Custom::MariaDBDatabase and Custom::MariaDBUser, on the server itself. Their identities hold what a teardown needs to reach
- * it: the instance and the administrator's secret, since a deletion has nothing but the record.
+ * Custom::MariaDBDatabase and Custom::MariaDBUser, on the server itself. Their identities hold what
+ * a teardown needs to reach it: the instance and the administrator's secret, since a deletion has
+ * nothing but the record.
  *
- * A database is ours by the claim in its comment. A user has no place for a claim: it is ours when the password in our secret logs
- * in as it and the database it is for is ours. Without that proof (the secret is gone, the password was changed) it is
- * left and named. A server that cannot be reached is an error, never "gone".
+ * A database is ours by the claim in its comment. A user has no place for a claim: it is ours when
+ * the password in our secret logs in as it and the database it is for is ours. Without that proof
+ * (the secret is gone, the password was changed) it is left and named. A server that cannot be
+ * reached is an error, never "gone".
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,12 +25,9 @@
 enum { TIMEOUT_MS = 10000, PORT = 3306, KEY_MAX = 180 };
 
 static const struct property database_properties[] = {
-    {"ServiceToken", PROPERTY_STRING, NULL, true},
-    {"Instance", PROPERTY_STRING, NULL, true},
-    {"AdminSecret", PROPERTY_STRING, NULL, true},
-    {"Name", PROPERTY_STRING, NULL, true},
-    {"CharacterSet", PROPERTY_STRING, NULL, false},
-    {NULL, PROPERTY_STRING, NULL, false},
+    {"ServiceToken", PROPERTY_STRING, NULL, true},  {"Instance", PROPERTY_STRING, NULL, true},
+    {"AdminSecret", PROPERTY_STRING, NULL, true},   {"Name", PROPERTY_STRING, NULL, true},
+    {"CharacterSet", PROPERTY_STRING, NULL, false}, {NULL, PROPERTY_STRING, NULL, false},
 };
 
 static const struct property user_properties[] = {
@@ -49,8 +48,8 @@ static const char *const attributes[] = {"Host", "Port", NULL};
 /* The server of an identity, with its administrator. */
 struct server {
     struct rds_endpoint at;
-    char *secret;      /* the administrator's, as it came */
-    json_t *login;     /* parsed; user and password point into it */
+    char *secret;  /* the administrator's, as it came */
+    json_t *login; /* parsed; user and password point into it */
     struct mariadb_server s;
 };
 
@@ -276,7 +275,8 @@ static int privileges_of(json_t *props, struct buf *out, struct fault *f)
         return sql_privileges(json_string_value(v), out, f);
     if (json_array_size(v) == 0)
         return fault_set(f, -EINVAL, "Privileges: must be a text as in GRANT, or a list");
-    json_array_foreach(v, i, e) {
+    json_array_foreach(v, i, e)
+    {
         if (!json_is_string(e) ||
             buf_printf(&joined, "%s%s", i ? "," : "", json_string_value(e)) < 0)
             return fault_set(f, -EINVAL, "Privileges: must be a list of texts");

@@ -1,10 +1,13 @@
 /*
- * AWS::ECS::Service. Identity: cluster and name. States of ECS: ACTIVE → (DeleteService) → DRAINING → INACTIVE; the name is blocked
- * while ACTIVE or DRAINING, INACTIVE stays describable and counts as absent.
+ * AWS::ECS::Service. Identity: cluster and name. States of ECS: ACTIVE → (DeleteService) → DRAINING
+ * → INACTIVE; the name is blocked while ACTIVE or DRAINING, INACTIVE stays describable and counts
+ * as absent.
  *
- * Usable is it when its tasks run and its deployment is COMPLETED. The look keeps what settle needs in attributes of our own
- * ("svcfs:…", never a blueprint's), because counts that are read twice are two different answers. ECS's events are told as they
- * appear; which one was the last is this process's memory, so that a look of another run does not tell them again.
+ * Usable is it when its tasks run and its deployment is COMPLETED. The look keeps what settle needs
+ * in attributes of our own
+ * ("svcfs:…", never a blueprint's), because counts that are read twice are two different answers.
+ * ECS's events are told as they appear; which one was the last is this process's memory, so that a
+ * look of another run does not tell them again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -90,15 +93,16 @@ static int service_identity(const struct step_ctx *s, json_t *props, json_t **re
 
 /* --- looking --- */
 
-/* How many of the events, newest first, have not been told yet: those before the last one told, or, where this
- * process has told none, those of the last while. */
+/* How many of the events, newest first, have not been told yet: those before the last one told, or,
+ * where this process has told none, those of the last while. */
 static size_t count_new(struct step_ctx *s, json_t *events, const char *last)
 {
     double since = (double)(s->clock->wall_ms(s->clock) / 1000) - BACKLOG_S;
     size_t i;
     json_t *e;
 
-    json_array_foreach(events, i, e) {
+    json_array_foreach(events, i, e)
+    {
         const char *id = type_text(e, "id");
         json_t *at = json_object_get(e, "createdAt");
         if (last && id ? streq(id, last) : json_is_number(at) && json_number_value(at) < since)
@@ -130,7 +134,8 @@ static json_t *primary_deployment(json_t *service)
     size_t i;
     json_t *d;
 
-    json_array_foreach(json_object_get(service, "deployments"), i, d) {
+    json_array_foreach(json_object_get(service, "deployments"), i, d)
+    {
         const char *status = type_text(d, "status");
         if (status && streq(status, "PRIMARY"))
             return d;
@@ -149,7 +154,8 @@ static int set_number(struct step_state *st, const char *name, json_int_t n)
 static int set_attributes(json_t *d, struct step_state *st)
 {
     json_t *deployment = primary_deployment(d);
-    json_int_t desired = type_number(d, "desiredCount", 0), running = type_number(d, "runningCount", 0);
+    json_int_t desired = type_number(d, "desiredCount", 0),
+               running = type_number(d, "runningCount", 0);
 
     st->degraded = running < desired;
     if (type_attribute(st, "ServiceArn", type_text(d, "serviceArn")) < 0 ||
@@ -217,7 +223,8 @@ static void task_reason(json_t *task, char *out, size_t size)
     json_t *c;
 
     str_format(out, size, "%s", why ? why : "stopped");
-    json_array_foreach(json_object_get(task, "containers"), i, c) {
+    json_array_foreach(json_object_get(task, "containers"), i, c)
+    {
         const char *name = type_text(c, "name"), *reason = type_text(c, "reason");
         json_t *code = json_object_get(c, "exitCode");
         size_t n = strlen(out);
@@ -231,7 +238,8 @@ static void task_reason(json_t *task, char *out, size_t size)
     }
 }
 
-/* f, with what AWS says about the tasks that stopped: best effort, what is wrong is known without it. Gives err. */
+/* f, with what AWS says about the tasks that stopped: best effort, what is wrong is known without
+ * it. Gives err. */
 static int tell_why(struct step_ctx *s, const struct step_state *st, int err, const char *what,
                     struct fault *f)
 {
@@ -251,7 +259,8 @@ static int tell_why(struct step_ctx *s, const struct step_state *st, int err, co
     return err;
 }
 
-/* What is waited for, should the time run out. Tasks are asked about only where some have failed. */
+/* What is waited for, should the time run out. Tasks are asked about only where some have failed.
+ */
 static int not_yet(struct step_ctx *s, const struct step_state *st, json_int_t running,
                    json_int_t desired, struct fault *f)
 {

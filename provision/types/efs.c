@@ -1,10 +1,12 @@
 /*
- * AWS::EFS::FileSystem, MountTarget, AccessPoint. A file system is found by its CreationToken, an access point by its ClientToken: both
- * are the step's token, so that nobody else can stand under our identity but by copying it, and the claim tells
- * that apart. A mount target has no tags; it is ours if its file system is, and found by file system and subnet.
+ * AWS::EFS::FileSystem, MountTarget, AccessPoint. A file system is found by its CreationToken, an
+ * access point by its ClientToken: both are the step's token, so that nobody else can stand under
+ * our identity but by copying it, and the claim tells that apart. A mount target has no tags; it is
+ * ours if its file system is, and found by file system and subnet.
  *
- * An access point on a shared file system has up to ten thousand neighbours, and AWS cannot be asked by token: the id from
- * create's answer is kept as a hint; the whole list is read only where there is none (a taker before the record has the id, a lost answer).
+ * An access point on a shared file system has up to ten thousand neighbours, and AWS cannot be
+ * asked by token: the id from create's answer is kept as a hint; the whole list is read only where
+ * there is none (a taker before the record has the id, a lost answer).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -199,8 +201,9 @@ static int mount_target_identity(const struct step_ctx *s _unused_, json_t *prop
     if (r < 0)
         return r;
     if (*file_system != '!')
-        return fault_set(f, -EINVAL, "FileSystemId: must be the Ref of a file system of this "
-                                     "blueprint: a mount target has no tags that could say whose it is");
+        return fault_set(f, -EINVAL,
+                         "FileSystemId: must be the Ref of a file system of this "
+                         "blueprint: a mount target has no tags that could say whose it is");
     return type_identity(ret, f, "f", file_system, "s", subnet, NULL);
 }
 
@@ -209,7 +212,8 @@ static json_t *by_subnet(json_t *list, const char *subnet)
     size_t i;
     json_t *d;
 
-    json_array_foreach(list, i, d) {
+    json_array_foreach(list, i, d)
+    {
         const char *at = type_text(d, "SubnetId"), *state = type_text(d, "LifeCycleState");
         if (at && streq(at, subnet) && found_of_state(state) != FOUND_ABSENT)
             return d;
@@ -309,7 +313,8 @@ static json_t *by_token(json_t *list, const char *token)
     size_t i;
     json_t *d, *over = NULL;
 
-    json_array_foreach(list, i, d) {
+    json_array_foreach(list, i, d)
+    {
         const char *t = type_text(d, "ClientToken");
         if (!t || !streq(t, token))
             continue;

@@ -1,13 +1,15 @@
 /*
- * AWS::ElasticLoadBalancingV2::ListenerRule. A rule has no name: its identity is that it forwards to our target group, so the
- * target group must be one of the same blueprint. The look goes from the target group's load balancers over their
- * listeners to the rules; the ARN of create's answer is kept as a hint and spares that way.
+ * AWS::ElasticLoadBalancingV2::ListenerRule. A rule has no name: its identity is that it forwards
+ * to our target group, so the target group must be one of the same blueprint. The look goes from
+ * the target group's load balancers over their listeners to the rules; the ARN of create's answer
+ * is kept as a hint and spares that way.
  *
- * CreateRule has no idempotency: a second sending makes a second rule. What may be sent again is what was clearly
- * refused: PriorityInUse (the next free priority, of rules read anew) and "full" (the next listener).
+ * CreateRule has no idempotency: a second sending makes a second rule. What may be sent again is
+ * what was clearly refused: PriorityInUse (the next free priority, of rules read anew) and "full"
+ * (the next listener).
  *
- * Before anything is sent, the rules of all listeners named are read: a rule of somebody else's with our host name would
- * take, or lose, its traffic.
+ * Before anything is sent, the rules of all listeners named are read: a rule of somebody else's
+ * with our host name would take, or lose, its traffic.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -55,8 +57,9 @@ static int rule_identity(const struct step_ctx *s _unused_, json_t *props, json_
     char target_group[256];
 
     if (json_array_size(actions) != 1 || !type || !streq(type, "forward") || !logical)
-        return fault_set(f, -EINVAL, "Actions: must be one `forward` to the Ref of a target group "
-                                     "of this blueprint: that is how the rule is found again");
+        return fault_set(f, -EINVAL,
+                         "Actions: must be one `forward` to the Ref of a target group "
+                         "of this blueprint: that is how the rule is found again");
     if (str_format(target_group, sizeof(target_group), "!%s", logical) < 0)
         return fault_set(f, -EINVAL, "Actions[0].TargetGroupArn: the name is too long");
     return type_identity(ret, f, "t", target_group, NULL);
@@ -82,12 +85,15 @@ static bool forwards_to(json_t *rule, const char *target_group)
     size_t i, k;
     json_t *a, *t;
 
-    json_array_foreach(actions, i, a) {
+    json_array_foreach(actions, i, a)
+    {
         const char *arn = type_text(a, "TargetGroupArn");
         if (arn && streq(arn, target_group))
             return true;
-        _cleanup_json_ json_t *many = type_list(json_object_get(a, "ForwardConfig"), "TargetGroups");
-        json_array_foreach(many, k, t) {
+        _cleanup_json_ json_t *many =
+            type_list(json_object_get(a, "ForwardConfig"), "TargetGroups");
+        json_array_foreach(many, k, t)
+        {
             arn = type_text(t, "TargetGroupArn");
             if (arn && streq(arn, target_group))
                 return true;
@@ -118,7 +124,8 @@ static int is_ours(struct step_ctx *s, const char *arn, struct fault *f)
     return type_claimed(s, tags, "Key", "Value");
 }
 
-/* Takes the listener's rule to the target group: ours before a stranger's. 1: ours was found, the search is over. */
+/* Takes the listener's rule to the target group: ours before a stranger's. 1: ours was found, the
+ * search is over. */
 static int find_on_listener(struct step_ctx *s, const char *listener, const char *target_group,
                             json_t **ret, struct fault *f)
 {
@@ -129,7 +136,8 @@ static int find_on_listener(struct step_ctx *s, const char *listener, const char
     int r = elbv2_describe_rules(s->aws, s->call, listener, &rules, f);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
-    json_array_foreach(rules, i, rule) {
+    json_array_foreach(rules, i, rule)
+    {
         const char *arn = type_text(rule, "RuleArn");
         if (!arn || !forwards_to(rule, target_group))
             continue;
@@ -157,7 +165,8 @@ static int find_by_target_group(struct step_ctx *s, const char *target_group, js
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     balancers = type_list(d, "LoadBalancerArns");
-    json_array_foreach(balancers, i, balancer) {
+    json_array_foreach(balancers, i, balancer)
+    {
         _cleanup_json_ json_t *listeners = NULL;
         const char *arn = json_string_value(balancer);
         if (!arn)
@@ -165,7 +174,8 @@ static int find_by_target_group(struct step_ctx *s, const char *target_group, js
         r = elbv2_describe_listeners(s->aws, s->call, arn, &listeners, f);
         if (r < 0 && r != -ENOENT)
             return r;
-        json_array_foreach(listeners, k, listener) {
+        json_array_foreach(listeners, k, listener)
+        {
             const char *l = type_text(listener, "ListenerArn");
             r = l ? find_on_listener(s, l, target_group, ret, f) : 0;
             if (r != 0)
@@ -258,7 +268,7 @@ struct making {
     size_t n_listeners;
     const char *hosts[HOSTS_MAX]; /* of the request */
     size_t n_hosts;
-    unsigned first, last;         /* priorities; the same where one is given */
+    unsigned first, last; /* priorities; the same where one is given */
 };
 
 static void making_done(struct making *m)
@@ -293,9 +303,8 @@ static int read_listeners(struct making *m, json_t *v, struct fault *f)
     json_t *e;
     int r = json_is_string(v) ? add_listeners(m, json_string_value(v), f) : 0;
 
-    json_array_foreach(v, i, e)
-        if (r == 0 && json_is_string(e))
-            r = add_listeners(m, json_string_value(e), f);
+    json_array_foreach(v, i, e) if (r == 0 && json_is_string(e)) r =
+        add_listeners(m, json_string_value(e), f);
     if (r == 0 && m->n_listeners == 0)
         return fault_set(f, -EINVAL, "ListenerArn: names no listener");
     return r;
@@ -307,16 +316,16 @@ static size_t hosts_of(json_t *conditions, const char *out[HOSTS_MAX])
     size_t n = 0, i, k;
     json_t *c, *v;
 
-    json_array_foreach(conditions, i, c) {
+    json_array_foreach(conditions, i, c)
+    {
         const char *field = type_text(c, "Field");
         if (!field || !streq(field, "host-header"))
             continue;
         json_t *values = json_object_get(json_object_get(c, "HostHeaderConfig"), "Values");
         if (!json_is_array(values) || json_array_size(values) == 0)
             values = json_object_get(c, "Values");
-        json_array_foreach(values, k, v)
-            if (n < HOSTS_MAX && json_is_string(v))
-                out[n++] = json_string_value(v);
+        json_array_foreach(values, k, v) if (n < HOSTS_MAX && json_is_string(v)) out[n++] =
+            json_string_value(v);
     }
     return n;
 }
@@ -363,7 +372,8 @@ static bool shares_host(const struct making *m, json_t *rule)
     return false;
 }
 
-/* Rules of a listener: the priorities in use into set; -EEXIST where somebody else's has our host. */
+/* Rules of a listener: the priorities in use into set; -EEXIST where somebody else's has our host.
+ */
 static int read_rules(const struct making *m, const char *listener, struct priority_set *set,
                       struct fault *f)
 {
@@ -375,7 +385,8 @@ static int read_rules(const struct making *m, const char *listener, struct prior
     if (r < 0)
         return fault_prefix(f, r, "listener %s", listener);
     memset(set, 0, sizeof(*set));
-    json_array_foreach(rules, i, rule) {
+    json_array_foreach(rules, i, rule)
+    {
         const char *arn = type_text(rule, "RuleArn");
         priority_use(set, (long)type_number(rule, "Priority", 0));
         if (!arn || !shares_host(m, rule))
@@ -384,8 +395,8 @@ static int read_rules(const struct making *m, const char *listener, struct prior
         if (r < 0)
             return r;
         if (r == 0)
-            return fault_set(f, -EEXIST, "exists, not ours: the host %s has a rule: %s", m->hosts[0],
-                             arn);
+            return fault_set(f, -EEXIST, "exists, not ours: the host %s has a rule: %s",
+                             m->hosts[0], arn);
     }
     return 0;
 }
@@ -464,7 +475,8 @@ static int make_on(struct making *m, const char *listener, struct fault *f)
             break;
         }
     }
-    return fault_set(f, -EAGAIN, "every free priority on %s was taken by somebody faster", listener);
+    return fault_set(f, -EAGAIN, "every free priority on %s was taken by somebody faster",
+                     listener);
 }
 
 static int rule_create(struct step_ctx *s, json_t *props, struct fault *f)

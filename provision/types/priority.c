@@ -1,6 +1,7 @@
 /*
- * Reservations stand in one short list: as many as rules are being made at this moment, and those of the last minute, which AWS may
- * not show yet. Memory that cannot be had means no reservation, which costs a retry, nothing else.
+ * Reservations stand in one short list: as many as rules are being made at this moment, and those
+ * of the last minute, which AWS may not show yet. Memory that cannot be had means no reservation,
+ * which costs a retry, nothing else.
  */
 #include "provision/types/priority.h"
 

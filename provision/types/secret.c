@@ -1,13 +1,14 @@
 /*
- * AWS::SecretsManager::Secret. Identity: its name; the claim is in DescribeSecret's tags, and it is deleted by its full ARN, so
- * that a namesake made in between stays.
+ * AWS::SecretsManager::Secret. Identity: its name; the claim is in DescribeSecret's tags, and it is
+ * deleted by its full ARN, so that a namesake made in between stays.
  *
- * A name outlives its secret: while AWS works off a deletion, creating answers InvalidRequestException. Where the
- * remains are svcfs's own (an earlier life of the id), that passes and is worth waiting for; somebody else's secret in its recovery
- * window does not pass for days, and is "exists".
+ * A name outlives its secret: while AWS works off a deletion, creating answers
+ * InvalidRequestException. Where the remains are svcfs's own (an earlier life of the id), that
+ * passes and is worth waiting for; somebody else's secret in its recovery window does not pass for
+ * days, and is "exists".
  *
- * The password is made by GetRandomPassword and put into SecretStringTemplate here, as CloudFormation does; every copy this
- * file makes is wiped.
+ * The password is made by GetRandomPassword and put into SecretStringTemplate here, as
+ * CloudFormation does; every copy this file makes is wiped.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -64,8 +65,9 @@ static int secret_check(const struct step_ctx *s _unused_, json_t *props, struct
     const char *template = type_text(g, "SecretStringTemplate");
 
     if (!json_object_get(g, "SecretStringTemplate") != !json_object_get(g, "GenerateStringKey"))
-        return fault_set(f, -EINVAL, "GenerateSecretString: SecretStringTemplate and "
-                                     "GenerateStringKey only go together");
+        return fault_set(f, -EINVAL,
+                         "GenerateSecretString: SecretStringTemplate and "
+                         "GenerateStringKey only go together");
     if (!template)
         return 0;
     _cleanup_json_ json_t *parsed = json_loads(template, JSON_REJECT_DUPLICATES, NULL);
@@ -92,8 +94,8 @@ static int secret_look(struct step_ctx *s, struct step_state *ret, struct fault 
     r = type_set_ids(ret, arn, n > SUFFIX ? arn + n - SUFFIX : "", arn, f);
     if (r < 0)
         return r;
-    ret->found = type_claimed(s, json_object_get(d, "Tags"), "Key", "Value") ? FOUND_OURS
-                                                                             : FOUND_STRANGER;
+    ret->found =
+        type_claimed(s, json_object_get(d, "Tags"), "Key", "Value") ? FOUND_OURS : FOUND_STRANGER;
     if (ret->found == FOUND_STRANGER)
         type_detail(ret, "secret %s", arn);
     return type_attribute(ret, "Id", arn) < 0 ? type_no_memory(f) : 0;

@@ -1,10 +1,12 @@
 /*
- * AWS::EC2::SecurityGroup. Identity: name and VPC. Rules are calls of their own, so they are made to hold in settle: what the
- * description shows is compared with what the blueprint says, what is missing is authorized, "duplicate" is success.
- * What is there beyond the blueprint is left, since it may be somebody's repair, with one exception that CloudFormation makes
- * too: the egress rule to everywhere that AWS gives a new group goes where the blueprint lists egress of its own.
+ * AWS::EC2::SecurityGroup. Identity: name and VPC. Rules are calls of their own, so they are made
+ * to hold in settle: what the description shows is compared with what the blueprint says, what is
+ * missing is authorized, "duplicate" is success. What is there beyond the blueprint is left, since
+ * it may be somebody's repair, with one exception that CloudFormation makes too: the egress rule to
+ * everywhere that AWS gives a new group goes where the blueprint lists egress of its own.
  *
- * A fresh group is unknown to EC2 for moments after its creation (InvalidGroup.NotFound): ask again.
+ * A fresh group is unknown to EC2 for moments after its creation (InvalidGroup.NotFound): ask
+ * again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,11 +19,13 @@
 
 #define RULE(list)                                                                                 \
     {list "[].IpProtocol", PROPERTY_STRING, NULL, true},                                           \
-    {list "[].FromPort", PROPERTY_INTEGER, NULL, false},                                           \
-    {list "[].ToPort", PROPERTY_INTEGER, NULL, false},                                             \
-    {list "[].CidrIp", PROPERTY_STRING, NULL, false},                                              \
-    {list "[].CidrIpv6", PROPERTY_STRING, NULL, false},                                            \
-    {list "[].Description", PROPERTY_STRING, NULL, false}
+        {list "[].FromPort", PROPERTY_INTEGER, NULL, false},                                       \
+        {list "[].ToPort", PROPERTY_INTEGER, NULL, false},                                         \
+        {list "[].CidrIp", PROPERTY_STRING, NULL, false},                                          \
+        {list "[].CidrIpv6", PROPERTY_STRING, NULL, false},                                        \
+    {                                                                                              \
+        list "[].Description", PROPERTY_STRING, NULL, false                                        \
+    }
 
 static const struct property properties[] = {
     {"GroupDescription", PROPERTY_STRING, NULL, true},
@@ -49,14 +53,20 @@ static const struct peer {
 } peers[] = {
     {{"CidrIp", "CidrIp"}, "IpRanges", "CidrIp", "ipRanges", "cidrIp"},
     {{"CidrIpv6", "CidrIpv6"}, "Ipv6Ranges", "CidrIpv6", "ipv6Ranges", "cidrIpv6"},
-    {{"SourceSecurityGroupId", "DestinationSecurityGroupId"}, "Groups", "GroupId", "groups",
+    {{"SourceSecurityGroupId", "DestinationSecurityGroupId"},
+     "Groups",
+     "GroupId",
+     "groups",
      "groupId"},
-    {{"SourcePrefixListId", "DestinationPrefixListId"}, "PrefixListIds", "PrefixListId",
-     "prefixListIds", "prefixListId"},
+    {{"SourcePrefixListId", "DestinationPrefixListId"},
+     "PrefixListIds",
+     "PrefixListId",
+     "prefixListIds",
+     "prefixListId"},
 };
 
-static const char *const rule_lists[] = {[EC2_INGRESS] = "SecurityGroupIngress",
-                                         [EC2_EGRESS] = "SecurityGroupEgress"};
+static const char *const rule_lists[] = {
+    [EC2_INGRESS] = "SecurityGroupIngress", [EC2_EGRESS] = "SecurityGroupEgress"};
 
 static int group_identity(const struct step_ctx *s, json_t *props, json_t **ret, struct fault *f)
 {
@@ -98,7 +108,8 @@ static int group_check(const struct step_ctx *s _unused_, json_t *props, struct 
     json_t *rule;
 
     for (int d = EC2_INGRESS; d <= EC2_EGRESS; d++)
-        json_array_foreach(json_object_get(props, rule_lists[d]), i, rule) {
+        json_array_foreach(json_object_get(props, rule_lists[d]), i, rule)
+        {
             int r = check_rule(rule, (enum ec2_direction)d, i, f);
             if (r < 0)
                 return r;
@@ -112,12 +123,13 @@ static int group_describe(struct step_ctx *s, json_t **ret, struct fault *f)
     size_t i;
     json_t *g;
 
-    int r = ec2_describe_security_groups(s->aws, s->call, type_id(s, "v"), type_id(s, "n"), &groups,
-                                         f);
+    int r =
+        ec2_describe_security_groups(s->aws, s->call, type_id(s, "v"), type_id(s, "n"), &groups, f);
     if (r < 0)
         return r;
     /* The filter knows wildcards; a name may hold one. */
-    json_array_foreach(groups, i, g) {
+    json_array_foreach(groups, i, g)
+    {
         const char *name = type_text(g, "groupName");
         if (name && strcasecmp(name, type_id(s, "n")) == 0) {
             *ret = json_incref(g);
@@ -197,8 +209,8 @@ static json_t *permission_of(json_t *rule, enum ec2_direction d)
 
 static bool same_protocol(const char *a, const char *b)
 {
-    static const char *const names[][2] = {{"tcp", "6"}, {"udp", "17"}, {"icmp", "1"},
-                                           {"icmpv6", "58"}, {"all", "-1"}};
+    static const char *const names[][2] = {
+        {"tcp", "6"}, {"udp", "17"}, {"icmp", "1"}, {"icmpv6", "58"}, {"all", "-1"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         a = strcasecmp(a, names[i][0]) == 0 ? names[i][1] : a;
@@ -223,7 +235,8 @@ static bool permission_has(json_t *have, json_t *want)
         const char *value = type_text(mine, peers[p].member);
         _cleanup_json_ json_t *list = type_list(have, peers[p].answer_list);
         size_t i;
-        json_array_foreach(list, i, theirs) {
+        json_array_foreach(list, i, theirs)
+        {
             const char *v = type_text(theirs, peers[p].answer_member);
             if (value && v && strcasecmp(v, value) == 0)
                 return true;
@@ -239,9 +252,7 @@ static bool group_has(json_t *group, enum ec2_direction d, json_t *want)
     size_t i;
     json_t *e;
 
-    json_array_foreach(have, i, e)
-        if (permission_has(e, want))
-            return true;
+    json_array_foreach(have, i, e) if (permission_has(e, want)) return true;
     return false;
 }
 
@@ -268,14 +279,15 @@ static int hold_rule(struct step_ctx *s, const char *id, json_t *group, enum ec2
 static int drop_default_egress(struct step_ctx *s, const char *id, json_t *group, json_t *wanted,
                                struct fault *f)
 {
-    _cleanup_json_ json_t *all = json_pack("{s:s, s:[{s:s}]}", "IpProtocol", "-1", "IpRanges",
-                                           "CidrIp", "0.0.0.0/0");
+    _cleanup_json_ json_t *all =
+        json_pack("{s:s, s:[{s:s}]}", "IpProtocol", "-1", "IpRanges", "CidrIp", "0.0.0.0/0");
     size_t i;
     json_t *rule;
 
     if (!all)
         return type_no_memory(f);
-    json_array_foreach(wanted, i, rule) {
+    json_array_foreach(wanted, i, rule)
+    {
         const char *protocol = type_text(rule, "IpProtocol"), *cidr = type_text(rule, "CidrIp");
         if (protocol && cidr && same_protocol(protocol, "-1") && streq(cidr, "0.0.0.0/0"))
             return 0;
@@ -298,7 +310,8 @@ static int group_settle(struct step_ctx *s, json_t *props, struct step_state *st
     if (r < 0)
         return r == -ENOENT ? 1 : r;
     for (int d = EC2_INGRESS; d <= EC2_EGRESS; d++)
-        json_array_foreach(json_object_get(wanted, rule_lists[d]), i, rule) {
+        json_array_foreach(json_object_get(wanted, rule_lists[d]), i, rule)
+        {
             r = hold_rule(s, st->physical, group, (enum ec2_direction)d, rule, f);
             if (r != 0)
                 return r;

@@ -1,7 +1,8 @@
 /*
- * AWS::ElasticLoadBalancingV2::TargetGroup. Identity: its name, unique in account and region. CreateTargetGroup with a
- * stranger's name and the same settings succeeds with the stranger's ARN, so the answer of create is not even kept: the look
- * finds it by name and reads the claim from its tags. Attributes are a call of their own and are made to hold in settle.
+ * AWS::ElasticLoadBalancingV2::TargetGroup. Identity: its name, unique in account and region.
+ * CreateTargetGroup with a stranger's name and the same settings succeeds with the stranger's ARN,
+ * so the answer of create is not even kept: the look finds it by name and reads the claim from its
+ * tags. Attributes are a call of their own and are made to hold in settle.
  */
 #include "provision/types/elbv2.h"
 
@@ -63,8 +64,7 @@ int elbv2_retag(struct step_ctx *s, const struct step_state *st, json_t *set, js
 static int target_group_identity(const struct step_ctx *s, json_t *props, json_t **ret,
                                  struct fault *f)
 {
-    static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
     char name[TARGET_GROUP_NAME_MAX + 1];
     const char *given;
 
@@ -90,10 +90,9 @@ static int set_load_balancers(struct step_state *st, json_t *d)
     size_t i;
     json_t *arn;
 
-    json_array_foreach(arns, i, arn)
-        if (json_is_string(arn) &&
-            buf_printf(&text, "%s%s", text.len ? "," : "", json_string_value(arn)) < 0)
-            return -ENOMEM;
+    json_array_foreach(arns, i, arn) if (json_is_string(arn) &&
+                                         buf_printf(&text, "%s%s", text.len ? "," : "",
+                                                    json_string_value(arn)) < 0) return -ENOMEM;
     return type_attribute(st, "LoadBalancerArns", buf_str(&text));
 }
 
@@ -145,7 +144,8 @@ static json_t *missing_attributes(json_t *wanted, json_t *have)
     json_t *missing = json_array(), *w;
     size_t i;
 
-    json_array_foreach(wanted, i, w) {
+    json_array_foreach(wanted, i, w)
+    {
         const char *value = type_text(w, "Value");
         const char *now = type_tag(have, "Key", "Value", type_text(w, "Key"));
         if (!now || !value || !streq(now, value))

@@ -1,10 +1,11 @@
 /*
- * AWS::ECS::TaskDefinition. Each RegisterTaskDefinition makes a revision, whatever stands there already, so the identity is family name
- * and claim: the newest ACTIVE revision that shows our claim is the one in use, and at removal all that show it go (a lost answer
- * may have left two). Revisions without it are somebody else's.
+ * AWS::ECS::TaskDefinition. Each RegisterTaskDefinition makes a revision, whatever stands there
+ * already, so the identity is family name and claim: the newest ACTIVE revision that shows our
+ * claim is the one in use, and at removal all that show it go (a lost answer may have left two).
+ * Revisions without it are somebody else's.
  *
- * Removal deregisters, then deletes. Deregistered is gone as far as the record goes: an INACTIVE revision cannot be told from
- * those that AWS keeps for years.
+ * Removal deregisters, then deletes. Deregistered is gone as far as the record goes: an INACTIVE
+ * revision cannot be told from those that AWS keeps for years.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -179,8 +180,8 @@ static int revision_is_ours(struct step_ctx *s, const char *arn, struct fault *f
     return type_claimed(s, json_object_get(d, "tags"), "key", "value");
 }
 
-/* Splits the family's ACTIVE revisions, newest first: *ret_ours, and one that is not into ret_stranger ("" if none).
- * first_only: stops at our first. */
+/* Splits the family's ACTIVE revisions, newest first: *ret_ours, and one that is not into
+ * ret_stranger ("" if none). first_only: stops at our first. */
 static int find_revisions(struct step_ctx *s, bool first_only, json_t **ret_ours,
                           char ret_stranger[256], struct fault *f)
 {
@@ -192,7 +193,8 @@ static int find_revisions(struct step_ctx *s, bool first_only, json_t **ret_ours
     int r = ecs_list_task_definitions(s->aws, s->call, type_id(s, "n"), &all, f);
     if (r < 0)
         return r;
-    json_array_foreach(all, i, e) {
+    json_array_foreach(all, i, e)
+    {
         const char *arn = json_string_value(e);
         r = arn ? revision_is_ours(s, arn, f) : -ENOENT;
         if (r < 0 && r != -ENOENT)
@@ -254,9 +256,8 @@ static int task_remove(struct step_ctx *s, const struct step_state *st _unused_,
     json_t *arn;
 
     int r = find_revisions(s, false, &ours, stranger, f);
-    json_array_foreach(ours, i, arn)
-        if (r == 0)
-            r = ecs_deregister_task_definition(s->aws, s->call, json_string_value(arn), f);
+    json_array_foreach(ours, i, arn) if (r == 0) r =
+        ecs_deregister_task_definition(s->aws, s->call, json_string_value(arn), f);
     if (r == 0)
         r = ecs_delete_task_definitions(s->aws, s->call, ours, f);
     return r;
