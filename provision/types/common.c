@@ -83,7 +83,7 @@ int type_plain_or_step(json_t *properties, const char *name, char *out, size_t s
                        struct fault *f)
 {
     const char *logical = type_reference(json_object_get(properties, name));
-    const char *text;
+    const char *text = NULL;
 
     if (logical && str_format(out, size, "!%s", logical) == 0)
         return 0;

@@ -766,7 +766,9 @@ static void access_point_by_list(void **state)
     (void)state;
     struct answer script[] = {
         {"FileSystemId=fs-1", NULL, 200,
-         "{\"AccessPoints\":[{\"ClientToken\":\"x\",\"AccessPointId\":\"fsap-8\"},"
+         "{\"AccessPoints\":[{\"ClientToken\":\"x\",\"AccessPointId\":\"fsap-8\","
+         "\"LifeCycleState\":"
+         "\"available\"},"
          "{\"ClientToken\":\"51\",\"AccessPointId\":\"fsap-9\",\"AccessPointArn\":\"arn:9\","
          "\"LifeCycleState\":\"available\",\"Tags\":[]}]}",
          0, 0}};
