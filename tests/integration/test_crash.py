@@ -63,7 +63,7 @@ def finish(lab, mount, phase):
     else:
         wait_until(lambda: not lab.inventory()["parameters"], 150, "the record to go", 0.3)
         mount.wait_gone(FAMILY, "site1")
-        assert difference(lab.before, lab.inventory()) == []
+        lab.check_restored()
 
 
 POINTS = [("create", p) for p in CREATE] + [("delete", p) for p in DELETE]
@@ -83,7 +83,7 @@ def test_killed_and_started_again(lab, phase, point):
     finish(lab, mount, phase)
     if phase == "create":
         mount.tear_down(FAMILY, "site1")
-        assert difference(lab.before, lab.inventory()) == []
+        lab.check_restored()
 
 
 @pytest.mark.limit(300)

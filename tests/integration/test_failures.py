@@ -6,7 +6,6 @@ import json
 import pytest
 
 from tests.lib.account import FAMILY, SHARED, blueprint_parameters, write_parameters
-from tests.lib.inventory import difference
 from tests.lib.process import free_port, wait_until
 from tests.lib.witness import check_service, error_lines, fails, nothing_made
 
@@ -29,7 +28,7 @@ def test_refused_half_way(lab, mount, operation, step):
     assert mount.status(FAMILY, "site1") == "failed" and "/svcfs/site1" in nothing_made(lab)["parameters"]
     lab.proxy.clear_rules()
     mount.tear_down(FAMILY, "site1")
-    assert difference(lab.before, lab.inventory()) == []
+    lab.check_restored()
 
 
 @pytest.mark.limit(180)
@@ -55,7 +54,7 @@ def test_a_deployment_that_fails_tells_why_its_tasks_stop(lab, mount):
     assert lines["step"] == "Service" and why in lines["message"]
     lab.proxy.config.failing_services.clear()
     mount.tear_down(FAMILY, "site1")
-    assert difference(lab.before, lab.inventory()) == []
+    lab.check_restored()
 
 
 @pytest.mark.limit(180)
@@ -80,7 +79,7 @@ def test_an_answer_that_is_lost_doubles_nothing(lab, mount, operation):
     assert mount.provision(FAMILY, "site1", 200) == "ready"
     check_service(lab, "site1")
     mount.tear_down(FAMILY, "site1")
-    assert difference(lab.before, lab.inventory()) == []
+    lab.check_restored()
 
 
 @pytest.mark.limit(240)
@@ -99,7 +98,7 @@ def test_security_group_in_use_is_waited_for(lab, mount):
     lab.proxy.config.sg_dependency_tries = 3
     mount.provision(FAMILY, "site1")
     mount.tear_down(FAMILY, "site1")
-    assert difference(lab.before, lab.inventory()) == []
+    lab.check_restored()
     assert lab.proxy.count("ec2:DeleteSecurityGroup") == 4
 
 
@@ -114,7 +113,7 @@ def test_a_teardown_that_fails_for_good_brings_the_service_back(lab, mount):
     assert lines["code"] == "AccessDeniedException" and lines["step"] == "FileSystem"
     lab.proxy.remove_rule(rule)
     mount.tear_down(FAMILY, "site1")
-    assert difference(lab.before, lab.inventory()) == []
+    lab.check_restored()
 
 
 @pytest.mark.limit(180)
@@ -137,7 +136,7 @@ def test_a_stopped_service_is_degraded(lab, mount):
     lab.aws.efs.delete_access_point(AccessPointId=next(iter(own["access points"])))
     wait_until(lambda: mount.status(FAMILY, "site1") == "degraded", 90, "the look at what it names", 0.5)
     mount.tear_down(FAMILY, "site1")
-    assert difference(lab.before, lab.inventory()) == []
+    lab.check_restored()
 
 
 @pytest.mark.limit(120)

@@ -7,7 +7,6 @@ import re
 import pytest
 
 from tests.lib.account import FAMILY, HAND_TAGGED, SHARED, witness as tagged_of
-from tests.lib.inventory import difference
 from tests.lib.mariadb import ADMIN_PASSWORD
 from tests.lib.process import wait_until
 from tests.lib.witness import check_service, claim_of
@@ -22,7 +21,7 @@ def test_mkdir_and_rmdir_of_a_service(lab, mount, family):
     assert not mount.exists("families", family, "site1", "error")
     assert os.readlink(mount.at("services", "site1")) == f"../families/{family}/site1"
     mount.tear_down(family, "site1")
-    assert difference(lab.before, lab.inventory()) == []
+    lab.check_restored()
     assert "site1" not in mount.ls("families", family) and "site1" not in mount.ls("services")
     assert mount.ls("deleting") == []
     assert set(HAND_TAGGED) <= set(mount.ls("services"))
@@ -95,7 +94,7 @@ def test_rmdir_while_creating_removes_what_was_made(lab, mount):
     assert mount.read("deleting", FAMILY, "site1", "status") == "deleting\n"
     assert mount.errno_of("rmdir", mount.at("deleting", FAMILY, "site1")) == errno.EPERM
     mount.wait_gone(FAMILY, "site1")
-    assert difference(lab.before, lab.inventory()) == []
+    lab.check_restored()
 
 
 @pytest.mark.limit(240)
@@ -142,7 +141,7 @@ def test_a_second_mount_sees_the_same(lab, mount):
     assert "site1" not in other.ls("families", FAMILY)
     wait_until(lambda: "site1" not in mount.ls("families", FAMILY), 30, "the first mount to take it away", 0.1)
     other.wait_gone(FAMILY, "site1")
-    assert difference(lab.before, lab.inventory()) == []
+    lab.check_restored()
 
 
 @pytest.mark.limit(240)
@@ -156,7 +155,7 @@ def test_the_tag_index_may_lag(lab, mount):
     mount.tear_down(FAMILY, "site1")
     mount.refresh()
     assert "site1" not in mount.ls("families", FAMILY) and not mount.exists("services", "site1")
-    assert difference(lab.before, lab.inventory()) == []
+    lab.check_restored()
 
 
 @pytest.mark.limit(240)

@@ -145,7 +145,7 @@ def test_a_mended_blueprint_is_taken_up_without_a_remount(lab):
     assert SHARED + ".json:" in mount.read(".svcfs", "errors")
     with open(path, "w") as file:
         file.write(good)
-    wait_until(lambda: SHARED + ".json:" not in mount.read(".svcfs", "errors"), 30, "the file to be taken up", 0.1)
+    wait_until(lambda: len(mount.try_read("families", SHARED, "next-id")) == 9, 30, "the file to be taken up", 0.1)
     mount.mkdir(SHARED, "site1")
     assert mount.wait(SHARED, "site1") == "ready"
     assert mount.read("families", SHARED, "blueprint.json") == good

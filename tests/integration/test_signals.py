@@ -105,6 +105,7 @@ def test_mkdir_ends_at_once_when_killed(lab, mount, number):
 
 
 def test_refresh_on_a_stalled_aws_can_be_interrupted(lab, mount):
+    mount.refresh()
     lab.proxy.rule("tagging:GetResources", stall=True)
     writer = started(["bash", "-c", "echo now > .svcfs/refresh"], mount)
     lab.proxy.wait_for("tagging:GetResources", n=lab.proxy.count("tagging:GetResources") + 1)

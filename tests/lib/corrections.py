@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 import xml.etree.ElementTree as ElementTree
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
 from . import wire
 from .index import TagIndex

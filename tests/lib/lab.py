@@ -3,14 +3,16 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 
 from . import account as accountlib
 from . import signing
 from .aws import REGION, Aws
-from .inventory import inventory
+from .inventory import difference, inventory
 from .mariadb import MariaDB
-from .mount import BINARY, Mount, remove_tree
+from .mount import BINARY, SLOW, Mount, remove_tree
 from .moto import Moto
+from .process import wait_until
 from .proxy import Proxy
 
 # A directory that the database's user and a mount's ordinary user may enter, too.
@@ -61,6 +63,25 @@ class Lab:
 
     def inventory(self):
         return inventory(self.aws, self.db)
+
+    def check_restored(self, timeout=20):
+        """Asserts that the account and the database server are as they were at first.
+
+        A service is gone when its record is; what stands beneath the record goes right after it, hence the wait.
+        """
+        try:
+            wait_until(lambda: not difference(self.before, self.inventory()), timeout * SLOW, "restored", 0.2)
+        except TimeoutError:
+            left = difference(self.before, self.inventory())
+            assert left == [], "\n".join(left)
+
+    def wait_quiet(self, seconds=1.0, timeout=30):
+        """Until the daemons have sent nothing for a while."""
+        def quiet():
+            records = self.proxy.seen()
+            return all(r.ended for r in records) and \
+                time.monotonic() - max((r.ended for r in records), default=0) > seconds
+        wait_until(quiet, timeout * SLOW, "quiet", 0.1)
 
     def options(self, **more):
         return {"region": REGION, "endpoint_url": self.proxy.url, "blueprints": self.blueprints, "refresh": 3,
