@@ -133,12 +133,13 @@ static int note_ids(struct run *r)
 {
     for (size_t i = 0; i < r->n_steps; i++) {
         struct record_step *to = &r->record->steps[i];
-        const struct step_run *s = &r->steps[i];
+        struct step_run *s = &r->steps[i];
 
         if (!s->has_state || s->state.found != FOUND_OURS || !s->state.short_id[0])
             continue;
         free(to->short_id);
         to->short_id = strdup(s->state.short_id);
+        s->short_id = to->short_id;
         if (!to->short_id)
             return -ENOMEM;
     }

@@ -375,6 +375,7 @@ int run_steps_from_record(struct run *r, struct fault *f)
                                .logical = from->logical,
                                .type = from->type,
                                .identity = json_incref(from->identity),
+                               .short_id = from->short_id,
                                .retain = from->retain};
         r->n_steps++;
         if (naming_token(r->life->claim, s->logical, s->token) < 0)

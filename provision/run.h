@@ -17,6 +17,7 @@ struct step_run {
     const char *logical;
     const struct resource_type *type;
     json_t *identity;
+    const char *short_id;    /* as the record had it, or NULL */
     bool retain;
     char token[TOKEN_SIZE];
     bool fresh;              /* nobody can have made it before: create without a look */

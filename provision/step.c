@@ -112,6 +112,7 @@ void step_ctx_init(struct step_run *s, struct step_ctx *ctx, struct aws_ctx *cal
                              .logical = s->logical,
                              .token = s->token,
                              .identity = s->identity,
+                             .short_id = s->short_id,
                              .tags = r->tags,
                              .known = s->has_state ? &s->state : NULL,
                              .other = ctx_other,
