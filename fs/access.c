@@ -1,6 +1,6 @@
 /*
- * The rule of POSIX: the owner's bits for the owner, else the group's for who is in the group, else the others'. Nothing
- * in the tree may be executed, so that root needs no special case for X.
+ * The rule of POSIX: the owner's bits for the owner, else the group's for who is in the group, else
+ * the others'. Nothing in the tree may be executed, so that root needs no special case for X.
  */
 #include "fs/access.h"
 

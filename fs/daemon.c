@@ -1,6 +1,7 @@
 /*
- * The fork comes first, before any thread, and the whole start happens in the child with the terminal still in place: so
- * its one line about what is wrong reaches the caller as it is, and the parent only has to know which status to end with.
+ * The fork comes first, before any thread, and the whole start happens in the child with the
+ * terminal still in place: so its one line about what is wrong reaches the caller as it is, and the
+ * parent only has to know which status to end with.
  */
 #include "fs/daemon.h"
 

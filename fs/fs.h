@@ -1,6 +1,6 @@
 /*
- * What the files of fs/ share: the mount as one value. Made by setup.c, immutable while the session runs;
- * what changes has its own lock in its own file.
+ * What the files of fs/ share: the mount as one value. Made by setup.c, immutable while the session
+ * runs; what changes has its own lock in its own file.
  */
 #pragma once
 
@@ -24,22 +24,22 @@ struct report;
 struct fs {
     const struct options *options;
     struct clock *clock;
-    struct cache *cache;         /* NULL only in unit tests */
+    struct cache *cache; /* NULL only in unit tests */
     struct provision *provision;
     const char *account, *region, *arn, *profile;
     struct fuse_session *session;
 
-    struct jobs *jobs;           /* what may wait for AWS: mkdir, rmdir, refresh */
+    struct jobs *jobs; /* what may wait for AWS: mkdir, rmdir, refresh */
     struct node_table *nodes;
-    struct park *park;           /* requests that wait */
-    struct guard *guard;         /* who was refused a removal */
-    struct notify *notify;       /* what the kernel must forget */
-    struct report *report;       /* the last faults */
+    struct park *park;     /* requests that wait */
+    struct guard *guard;   /* who was refused a removal */
+    struct notify *notify; /* what the kernel must forget */
+    struct report *report; /* the last faults */
 
-    uid_t uid;                   /* whom the tree belongs to: who mounted it */
+    uid_t uid; /* whom the tree belongs to: who mounted it */
     gid_t gid;
     mode_t umask;
-    int64_t start_ms;            /* wall time; the mtime of what never changed since */
+    int64_t start_ms;             /* wall time; the mtime of what never changed since */
     void (*ready)(struct fs *fs); /* called once, when the kernel has accepted the mount */
 };
 

@@ -1,7 +1,8 @@
 /*
- * A small table, searched from end to end: removals are rare, and no more than a few processes try them at once. When
- * it is full the oldest refusal goes. A process that /proc does not show (another pid namespace: the kernel says 0)
- * is known by its thread id alone: all such share one fate, which errs on the side of refusing.
+ * A small table, searched from end to end: removals are rare, and no more than a few processes try
+ * them at once. When it is full the oldest refusal goes. A process that /proc does not show
+ * (another pid namespace: the kernel says 0) is known by its thread id alone: all such share one
+ * fate, which errs on the side of refusing.
  */
 #include "fs/guard.h"
 

@@ -1,7 +1,8 @@
 /*
- * Listings are arrays in an arena: an offset is an index, which stays right because a listing never changes; a rewind
- * makes a new one. All handles stand in one list for the process (a mount is a process): for who polls, and because
- * a mount that is detached while files are open never sees their release.
+ * Listings are arrays in an arena: an offset is an index, which stays right because a listing never
+ * changes; a rewind makes a new one. All handles stand in one list for the process (a mount is a
+ * process): for who polls, and because a mount that is detached while files are open never sees
+ * their release.
  */
 #include "fs/handle.h"
 

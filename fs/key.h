@@ -1,6 +1,6 @@
 /*
- * What a node stands for: a kind and the names on the way to it, never a pointer into a snapshot. A key is resolved
- * against the newest snapshot by every operation anew.
+ * What a node stands for: a kind and the names on the way to it, never a pointer into a snapshot. A
+ * key is resolved against the newest snapshot by every operation anew.
  */
 #pragma once
 
@@ -62,13 +62,14 @@ enum { KEY_ARGS = 4, KEY_PATH_SIZE = 2048 };
 
 struct key {
     enum kind_id kind;
-    bool deleting;              /* a service, or what is in it, below deleting/ */
+    bool deleting; /* a service, or what is in it, below deleting/ */
     unsigned n_args;
     const char *args[KEY_ARGS]; /* the names that the fixed ones on the path leave open */
     const char *life;           /* of a service: its claim, or "": a new life is another node */
 };
 
-/* The key of an entry of dir: of a fixed one (name NULL), or of one that has its own name. Borrows. */
+/* The key of an entry of dir: of a fixed one (name NULL), or of one that has its own name. Borrows.
+ */
 struct key key_child(const struct key *dir, enum kind_id kind, const char *name);
 /* The path below the mount point, "" for the root; cut where it does not fit. */
 void key_path(const struct key *key, char out[KEY_PATH_SIZE]);

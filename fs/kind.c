@@ -1,7 +1,8 @@
 /*
- * The table of kinds, and what every operation does with a row: find an entry, list them, say what stat shows.
- * A directory holds the rows that name it as parent, then what its own find and list know. Timeouts are data here:
- * 0 for what changes or comes and goes by itself, 1 s elsewhere; nothing is cached that is not there.
+ * The table of kinds, and what every operation does with a row: find an entry, list them, say what
+ * stat shows. A directory holds the rows that name it as parent, then what its own find and list
+ * know. Timeouts are data here: 0 for what changes or comes and goes by itself, 1 s elsewhere;
+ * nothing is cached that is not there.
  */
 #include "fs/kind.h"
 
@@ -60,8 +61,8 @@ static const struct kind kinds[KINDS] = {
     [KIND_GROUP_RESOURCES] = {KIND_GROUP, "resources", DIR, 0, 1, TREE(group_resources)},
     [KIND_GROUP_LINK] = {KIND_GROUP_RESOURCES, NULL, LNK, 0, 1, .render = render_resource_link},
     [KIND_RESOURCES] = {KIND_ROOT, "resources", DIR, A, 1, TREE(resources)},
-    [KIND_RESOURCE_SERVICE] = {KIND_RESOURCES, NULL, DIR, 0, 1,
-                               .resolve = resolve_resource_service, TREE(resource_service)},
+    [KIND_RESOURCE_SERVICE] = {KIND_RESOURCES, NULL, DIR, 0, 1, .resolve = resolve_resource_service,
+                               TREE(resource_service)},
     [KIND_RESOURCE_TYPE] = {KIND_RESOURCE_SERVICE, NULL, DIR, 0, 1,
                             .resolve = resolve_resource_type, TREE(resource_type)},
     [KIND_RESOURCE] = {KIND_RESOURCE_TYPE, NULL, DIR, 0, 1, .resolve = resolve_resource},
@@ -254,8 +255,8 @@ int kind_list(struct place *dir, list_fn emit, void *arg)
 
 const char *const *kind_reserved(void)
 {
-    static const char *const reserved[] = {"blueprint.json", "next-id", "services.tsv", "resources",
-                                           "plan", "graph.dot", NULL};
+    static const char *const reserved[] = {
+        "blueprint.json", "next-id", "services.tsv", "resources", "plan", "graph.dot", NULL};
 
     return reserved;
 }

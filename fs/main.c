@@ -1,6 +1,6 @@
 /*
- * svcfs: parse, go into the background, wire up, serve. Everything that can be wrong at the start is one line on standard
- * error and status 1.
+ * svcfs: parse, go into the background, wire up, serve. Everything that can be wrong at the start
+ * is one line on standard error and status 1.
  */
 #include <stdio.h>
 #include <string.h>
@@ -41,7 +41,8 @@ static int run(const struct options *o)
     }
     if (r) {
         complain_fault(&f);
-        log_error("%s", f.message);
+        if (!o->foreground)
+            log_error("%s", f.message); /* else the log is where the line above went */
     } else {
         log_info("%s: unmounted", o->mountpoint);
     }

@@ -1,7 +1,7 @@
 /*
- * A chained hash table by node id. Invariants: the root is there for ever; every other node lives while the kernel's
- * lookups or references of requests at work are left; no two living nodes have the same key. Rejected: one table by key
- * and one by node id, since the key gives the node id.
+ * A chained hash table by node id. Invariants: the root is there for ever; every other node lives
+ * while the kernel's lookups or references of requests at work are left; no two living nodes have
+ * the same key. Rejected: one table by key and one by node id, since the key gives the node id.
  */
 #include "fs/node.h"
 
@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
 
 enum { FIRST_SLOTS = 1024 };
 

@@ -1,7 +1,7 @@
 /*
  * The node table: node id ↔ key, for as long as the kernel (or a request at work) knows the node.
- * The node id is the inode number: a stable hash of the path and of the service's life; two that collide are told apart
- * by counting on. Thread-safe.
+ * The node id is the inode number: a stable hash of the path and of the service's life; two that
+ * collide are told apart by counting on. Thread-safe.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #include "fs/key.h"
 
 struct node {
-    struct key key;     /* of the node's own memory; immutable */
+    struct key key; /* of the node's own memory; immutable */
     uint64_t ino;
     /* private */
     uint64_t nlookup;
@@ -37,6 +37,6 @@ struct node *node_ref(struct node_table *t, struct node *n);
 void node_put(struct node_table *t, struct node *n);
 /* The node id of a key where the kernel knows it, else 0. */
 uint64_t node_find(struct node_table *t, const struct key *key);
-/* The directory was removed with success: the kernel shows nothing in this node any more, so that the same key, if it
- * comes back, must be another node (fuse-facts.md 18). */
+/* The directory was removed with success: the kernel shows nothing in this node any more, so that
+ * the same key, if it comes back, must be another node (fuse-facts.md 18). */
 void node_kill(struct node_table *t, uint64_t ino);

@@ -1,7 +1,8 @@
 /*
- * The stamps are a map from path and life to a wall time: a directory's mtime is its stamp, and each change makes it
- * at least a millisecond later than the one before. Only what changed since the mount has one.
- * The node table says whether the kernel knows a node: what it never looked up need not be forgotten.
+ * The stamps are a map from path and life to a wall time: a directory's mtime is its stamp, and
+ * each change makes it at least a millisecond later than the one before. Only what changed since
+ * the mount has one. The node table says whether the kernel knows a node: what it never looked up
+ * need not be forgotten.
  */
 #include "fs/notify.h"
 
@@ -26,12 +27,13 @@ struct entry {
 
 struct notify {
     struct fs *fs;
-    pthread_rwlock_t open; /* held for reading while something is sent, so that stop can wait for it */
+    pthread_rwlock_t
+        open; /* held for reading while something is sent, so that stop can wait for it */
     bool closed;
-    pthread_mutex_t lock;  /* guards what follows */
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t queued;
     struct entry *first, **last;
-    struct map *stamps;    /* path and life → malloc'ed int64_t */
+    struct map *stamps; /* path and life → malloc'ed int64_t */
     bool started, stopping;
     pthread_t thread;
 };
@@ -172,8 +174,14 @@ static void forget(struct notify *n, enum kind_id dir, const char *a, const char
 static void touch_service(struct notify *n, const struct index_service *s)
 {
     static const enum kind_id files[] = {
-        KIND_STATUS,       KIND_EVENTS, KIND_ERROR,  KIND_SERVICE_JSON,
-        KIND_OUTPUTS,      KIND_WAIT,   KIND_SERVICE_RESOURCES, KIND_SERVICE,
+        KIND_STATUS,
+        KIND_EVENTS,
+        KIND_ERROR,
+        KIND_SERVICE_JSON,
+        KIND_OUTPUTS,
+        KIND_WAIT,
+        KIND_SERVICE_RESOURCES,
+        KIND_SERVICE,
     };
     struct key key = make_key(KIND_SERVICE, s->family->name, s->name, NULL);
 
@@ -297,7 +305,8 @@ static void send_entry(struct notify *n, const struct entry *e)
 {
     bool closed;
 
-    /* Not sent under `open`: it may wait for a directory's lock, which notify_close must not wait for. */
+    /* Not sent under `open`: it may wait for a directory's lock, which notify_close must not wait
+     * for. */
     pthread_rwlock_rdlock(&n->open);
     closed = n->closed;
     pthread_rwlock_unlock(&n->open);

@@ -1,6 +1,7 @@
 /*
- * The table that libfuse is given. What is not in it is answered ENOSYS once and never asked for again: extended
- * attributes (two requests an entry of every `ls -l`, fuse-facts.md 9), locks, fsync, lseek, fallocate.
+ * The table that libfuse is given. What is not in it is answered ENOSYS once and never asked for
+ * again: extended attributes (two requests an entry of every `ls -l`, fuse-facts.md 9), locks,
+ * fsync, lseek, fallocate.
  */
 #include "fs/ops.h"
 

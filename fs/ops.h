@@ -1,9 +1,11 @@
-/* The operations of fuse_lowlevel_ops, in two files: those that read, those that write or are refused. */
+/* The operations of fuse_lowlevel_ops, in two files: those that read, those that write or are
+ * refused. */
 #pragma once
 
 #include "fs/request.h"
 
-/* What the answer to a LOOKUP or MKDIR holds; counts a lookup, which node_forget takes back where it is not sent. */
+/* What the answer to a LOOKUP or MKDIR holds; counts a lookup, which node_forget takes back where
+ * it is not sent. */
 int ops_entry(struct fs *fs, const struct key *key, struct fuse_entry_param *ret, struct fault *f);
 
 void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
@@ -21,7 +23,8 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fus
 void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void ops_statfs(fuse_req_t req, fuse_ino_t ino);
 void ops_access(fuse_req_t req, fuse_ino_t ino, int mask);
-void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph);
+void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+              struct fuse_pollhandle *ph);
 
 void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
 void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);

@@ -1,6 +1,6 @@
 /*
- * The operations that read. All answer from memory: each takes the newest snapshot, resolves the node's key in it, and
- * renders. Nothing here waits; what is not there yet is parked.
+ * The operations that read. All answer from memory: each takes the newest snapshot, resolves the
+ * node's key in it, and renders. Nothing here waits; what is not there yet is parked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -164,7 +164,8 @@ static ssize_t add_plus(struct request *r, char *out, size_t left, const char *n
     if (n > left)
         return -ENOSPC;
     if (!counted || ops_entry(r->fs, key, &e, NULL)) {
-        /* No node goes with it (or it is gone meanwhile): the kernel looks it up when it is asked for. */
+        /* No node goes with it (or it is gone meanwhile): the kernel looks it up when it is asked
+         * for. */
         e = (struct fuse_entry_param){
             .attr = {.st_ino = key_inode(key), .st_mode = kind_row(key->kind)->mode}};
     }
@@ -175,7 +176,8 @@ static ssize_t add_plus(struct request *r, char *out, size_t left, const char *n
 typedef ssize_t (*add_fn)(struct request *r, char *out, size_t left, const char *name,
                           const struct key *key, off_t next);
 
-/* Offsets 0 and 1 are `.` and `..`; entry i has i + 2; what goes with an entry is the offset of the next. */
+/* Offsets 0 and 1 are `.` and `..`; entry i has i + 2; what goes with an entry is the offset of the
+ * next. */
 static ssize_t add_at(struct request *r, add_fn add, char *out, size_t left, off_t at)
 {
     struct handle *h = request_handle(r);
@@ -303,7 +305,8 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     request_begin(req, &op, ino, NULL, 0, 0, fi);
 }
 
-/* From a copy: the reader may close the file, and so free the handle, before the reply has returned. */
+/* From a copy: the reader may close the file, and so free the handle, before the reply has
+ * returned. */
 static int reply_slice(struct request *r, const struct buf *b)
 {
     size_t at = MIN((size_t)r->off, b->len), len = MIN(r->size, b->len - at);

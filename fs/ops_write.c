@@ -1,7 +1,7 @@
 /*
- * The operations that change something, and those that are refused. Order of the checks: who asks, the guard, where,
- * the name; then provisioning decides. Refused removals are noted: whoever was refused one must not succeed with the next
- * (rm -rf, find -delete, rmdir *).
+ * The operations that change something, and those that are refused. Order of the checks: who asks,
+ * the guard, where, the name; then provisioning decides. Refused removals are noted: whoever was
+ * refused one must not succeed with the next (rm -rf, find -delete, rmdir *).
  */
 #include <errno.h>
 #include <pwd.h>
@@ -28,7 +28,8 @@ static int refuse_removal(struct request *r, const char *why)
     return fault_set(&r->fault, -EPERM, "%s", why);
 }
 
-/* The user's name for tags and events; asked for on a worker, since it may wait for a directory service. */
+/* The user's name for tags and events; asked for on a worker, since it may wait for a directory
+ * service. */
 static struct provision_requester requester(uid_t uid, char *name, size_t size)
 {
     struct passwd pw, *found = NULL;
@@ -41,7 +42,8 @@ static struct provision_requester requester(uid_t uid, char *name, size_t size)
     return (struct provision_requester){.uid = uid, .user = name};
 }
 
-/* The family that a directory of services stands for, as the tag's value: malloc'ed. 0, PARK, negative errno. */
+/* The family that a directory of services stands for, as the tag's value: malloc'ed. 0, PARK,
+ * negative errno. */
 static int family_of(struct request *r, char **ret)
 {
     struct place p _cleanup_place_ = {0};
@@ -204,9 +206,8 @@ static int run_refused(struct request *r _unused_)
     return -EPERM;
 }
 
-void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
-                fuse_ino_t newparent _unused_, const char *newname _unused_,
-                unsigned flags _unused_)
+void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent _unused_,
+                const char *newname _unused_, unsigned flags _unused_)
 {
     static const struct operation op = {"rename", run_refused, false};
 
@@ -244,8 +245,9 @@ void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode
 }
 
 /*
- * What a SETATTR asks for, in r->size (the mask) and r->off (the mode). mkdir -m and install -d set the mode of what
- * they made: accepted and ignored. A shell truncates `refresh` before it writes: nothing to do. The rest is refused.
+ * What a SETATTR asks for, in r->size (the mask) and r->off (the mode). mkdir -m and install -d set
+ * the mode of what they made: accepted and ignored. A shell truncates `refresh` before it writes:
+ * nothing to do. The rest is refused.
  */
 static int check_setattr(struct request *r)
 {

@@ -1,7 +1,7 @@
 /*
- * libfuse's habits (`-o a=b,c`, `-f`, `-d`) with libfuse's own parser, but no option is passed on unread: libfuse would
- * tell of an unknown one after the mount was prepared. Relative paths are resolved here, before the daemon leaves the
- * directory.
+ * libfuse's habits (`-o a=b,c`, `-f`, `-d`) with libfuse's own parser, but no option is passed on
+ * unread: libfuse would tell of an unknown one after the mount was prepared. Relative paths are
+ * resolved here, before the daemon leaves the directory.
  */
 #include "fs/options.h"
 
@@ -50,20 +50,35 @@ struct parsing {
 enum { KEY_PASSED_ON = 1 };
 
 #define AT(member) offsetof(struct parsing, member)
-#define FLAG(text, member) {text, AT(member), 1}
+#define FLAG(text, member)                                                                         \
+    {                                                                                              \
+        text, AT(member), 1                                                                        \
+    }
 
-static const struct fuse_opt flags[] = {
-    FLAG("ro", ro),         FLAG("allow_other", allow_other), FLAG("-f", foreground),
-    FLAG("-d", debug),      FLAG("debug", debug),             FLAG("-h", help),
-    FLAG("--help", help),   FLAG("-V", version),              FLAG("--version", version),
-    {"refresh=%s", AT(refresh), 0},       {"lease=%s", AT(lease), 0},
-    {"rate_share=%s", AT(rate_share), 0}, {"log_level=%s", AT(log_level), 0},
-    FUSE_OPT_KEY("rw", KEY_PASSED_ON),    FUSE_OPT_KEY("dev", KEY_PASSED_ON),
-    FUSE_OPT_KEY("nodev", KEY_PASSED_ON), FUSE_OPT_KEY("suid", KEY_PASSED_ON),
-    FUSE_OPT_KEY("nosuid", KEY_PASSED_ON),  FUSE_OPT_KEY("exec", KEY_PASSED_ON),
-    FUSE_OPT_KEY("noexec", KEY_PASSED_ON),  FUSE_OPT_KEY("atime", KEY_PASSED_ON),
-    FUSE_OPT_KEY("noatime", KEY_PASSED_ON), FUSE_OPT_KEY("auto_unmount", KEY_PASSED_ON),
-    FUSE_OPT_END};
+static const struct fuse_opt flags[] = {FLAG("ro", ro),
+                                        FLAG("allow_other", allow_other),
+                                        FLAG("-f", foreground),
+                                        FLAG("-d", debug),
+                                        FLAG("debug", debug),
+                                        FLAG("-h", help),
+                                        FLAG("--help", help),
+                                        FLAG("-V", version),
+                                        FLAG("--version", version),
+                                        {"refresh=%s", AT(refresh), 0},
+                                        {"lease=%s", AT(lease), 0},
+                                        {"rate_share=%s", AT(rate_share), 0},
+                                        {"log_level=%s", AT(log_level), 0},
+                                        FUSE_OPT_KEY("rw", KEY_PASSED_ON),
+                                        FUSE_OPT_KEY("dev", KEY_PASSED_ON),
+                                        FUSE_OPT_KEY("nodev", KEY_PASSED_ON),
+                                        FUSE_OPT_KEY("suid", KEY_PASSED_ON),
+                                        FUSE_OPT_KEY("nosuid", KEY_PASSED_ON),
+                                        FUSE_OPT_KEY("exec", KEY_PASSED_ON),
+                                        FUSE_OPT_KEY("noexec", KEY_PASSED_ON),
+                                        FUSE_OPT_KEY("atime", KEY_PASSED_ON),
+                                        FUSE_OPT_KEY("noatime", KEY_PASSED_ON),
+                                        FUSE_OPT_KEY("auto_unmount", KEY_PASSED_ON),
+                                        FUSE_OPT_END};
 
 /* Strings, by hand: a repeated option replaces the first. */
 static const struct {
@@ -92,12 +107,12 @@ static int fail(struct parsing *p, int err, const char *fmt, ...)
     return -1;
 }
 
-static int set_string(struct parsing *p, char **at, const char *value)
+static int set_string(struct parsing *p, const char *arg, char **at, const char *value)
 {
     char *copy;
 
     if (!*value)
-        return fail(p, -EINVAL, "an option has an empty value");
+        return fail(p, -EINVAL, "an empty value: %s", *arg ? arg : "the mount point");
     copy = strdup(value);
     if (!copy)
         return fail(p, -ENOMEM, "no memory");
@@ -128,13 +143,13 @@ static int on_option(void *data, const char *arg, int key, struct fuse_args *out
     if (key == FUSE_OPT_KEY_NONOPT) {
         if (p->o->mountpoint)
             return fail(p, -EINVAL, "more than one mount point: %s", arg);
-        return set_string(p, &p->o->mountpoint, arg);
+        return set_string(p, arg, &p->o->mountpoint, arg);
     }
     for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
         const char *value = str_after(arg, strings[i].name);
 
         if (value)
-            return set_string(p, (char **)((char *)p->o + strings[i].offset), value);
+            return set_string(p, arg, (char **)((char *)p->o + strings[i].offset), value);
     }
     return fail(p, -EINVAL, "unknown option: %s (svcfs --help tells them)", arg);
 }

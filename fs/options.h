@@ -14,11 +14,12 @@ struct options {
     double refresh_s, lease_s, rate_share; /* rate_share 0: the client's default */
     enum log_level log_level;
     bool ro, allow_other, foreground, debug, help, version;
-    char *fuse_options;                    /* what goes on to the kernel: "nodev,noexec", or NULL */
-    char *mountpoint;                      /* absolute; NULL only with help or version */
+    char *fuse_options; /* what goes on to the kernel: "nodev,noexec", or NULL */
+    char *mountpoint;   /* absolute; NULL only with help or version */
 };
 
-/* 0 and *ret; or negative errno and in message one line (without "svcfs: ") that names what is wrong. */
+/* 0 and *ret; or negative errno and in message one line (without "svcfs: ") that names what is
+ * wrong. */
 int options_parse(int argc, char *argv[], struct options **ret, char *message, size_t size);
 void options_free(struct options *o);
 DEFINE_CLEANUP(struct options *, options_free)

@@ -1,9 +1,10 @@
 /*
- * Why a thread of its own: libfuse calls the interrupt function with the request's lock held, in which the request must
- * not be answered (at registration that would free it under the caller), and whoever publishes must not run operations.
- * Lock order: libfuse's lock of the request, then park's; so nothing of libfuse is called with park's lock held.
- * A parked request belongs to whoever takes it off the list; it unregisters the interrupt function before anything else,
- * which waits for one that is running.
+ * Why a thread of its own: libfuse calls the interrupt function with the request's lock held, in
+ * which the request must not be answered (at registration that would free it under the caller), and
+ * whoever publishes must not run operations. Lock order: libfuse's lock of the request, then
+ * park's; so nothing of libfuse is called with park's lock held. A parked request belongs to
+ * whoever takes it off the list; it unregisters the interrupt function before anything else, which
+ * waits for one that is running.
  */
 #include "fs/park.h"
 
@@ -156,7 +157,8 @@ static void look(struct parked *q, bool interrupted, bool stopping)
     free(q);
 }
 
-/* Waits for an event; once a second it makes one where somebody waits for what nothing announces. */
+/* Waits for an event; once a second it makes one where somebody waits for what nothing announces.
+ */
 static void rest(struct park *p)
 {
     struct timespec until;

@@ -1,6 +1,7 @@
 /*
- * Resolving: a key and the newest snapshot give a place, or the reason why not. Without any snapshot the last sweep's
- * error is the answer, and before there is one, PARK: never an empty directory, never "no such file".
+ * Resolving: a key and the newest snapshot give a place, or the reason why not. Without any
+ * snapshot the last sweep's error is the answer, and before there is one, PARK: never an empty
+ * directory, never "no such file".
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -89,7 +90,8 @@ int resolve_service(struct place *p)
         p->key->deleting ? snapshot_deleting(p->family, name) : snapshot_service(p->family, name);
     if (!p->service)
         return -ENOENT;
-    /* Another life of the same name is another service; a claim that is not known yet may be any. */
+    /* Another life of the same name is another service; a claim that is not known yet may be any.
+     */
     if (p->key->life[0] && p->service->claim[0] && !streq(p->key->life, p->service->claim))
         return -ENOENT;
     return 0;

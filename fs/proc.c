@@ -1,7 +1,7 @@
 /*
- * The kernel raises an INTERRUPT for any signal, also for one that the process handles and goes on after (SIGALRM,
- * SIGCHLD, Go's SIGURG): only /proc tells which (fuse-facts.md 39). A fatal one without a core dump shows as pending
- * SIGKILL of every thread; one that dumps core as itself.
+ * The kernel raises an INTERRUPT for any signal, also for one that the process handles and goes on
+ * after (SIGALRM, SIGCHLD, Go's SIGURG): only /proc tells which (fuse-facts.md 39). A fatal one
+ * without a core dump shows as pending SIGKILL of every thread; one that dumps core as itself.
  */
 #include "fs/proc.h"
 

@@ -5,14 +5,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A thread group: its id, and when it was started (clock ticks since boot), since ids come again. */
+/* A thread group: its id, and when it was started (clock ticks since boot), since ids come again.
+ */
 struct proc_group {
     pid_t tgid;
     uint64_t start;
 };
 /* 0, -ENOENT (ended), -EINVAL. */
 int proc_group(pid_t tid, struct proc_group *ret);
-/* Whether a thread has a signal pending that will end its process; true where it is gone already. */
+/* Whether a thread has a signal pending that will end its process; true where it is gone already.
+ */
 bool proc_dying(pid_t tid);
 
 /* Pure, for the above and tests: text is that of /proc/TID/status, of /proc/PID/stat. */

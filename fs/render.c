@@ -1,6 +1,6 @@
 /*
- * What files say. A render function appends the whole content, reads memory only, and is called for stat as well as for
- * open: the sizes that stat shows are exact.
+ * What files say. A render function appends the whole content, reads memory only, and is called for
+ * stat as well as for open: the sizes that stat shows are exact.
  */
 #include "fs/render.h"
 
@@ -19,7 +19,8 @@ static const char readme[] =
     "  mkdir families/F/ID               provisions a service (where F has a blueprint.json)\n"
     "  mkdir families/F/$(cat families/F/next-id)   the same with a fresh id\n"
     "  cat families/F/ID/wait            blocks until it is done; fails if it failed\n"
-    "  cat families/F/ID/status          creating ready degraded failed deleting unmanaged unknown\n"
+    "  cat families/F/ID/status          creating ready degraded failed deleting unmanaged "
+    "unknown\n"
     "  tail -f families/F/ID/events      what is being done\n"
     "  cat families/F/ID/error           why it failed, and what to do next\n"
     "  ls families/F/ID/outputs/         url, dns, database, ...: one value a file\n"

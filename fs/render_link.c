@@ -1,6 +1,7 @@
 /*
- * Targets of links. All are relative, so that the tree may be mounted, or bind-mounted, anywhere; and they hold what the
- * snapshot says now, so that a link never points to what another thing of that name was.
+ * Targets of links. All are relative, so that the tree may be mounted, or bind-mounted, anywhere;
+ * and they hold what the snapshot says now, so that a link never points to what another thing of
+ * that name was.
  */
 #include <errno.h>
 

@@ -34,7 +34,8 @@ int render_health(struct place *p, struct buf *out, struct fault *f _unused_)
 
     cache_freshness(p->fs->cache, &fresh);
     if (!fresh.last.err)
-        return buf_puts(out, fresh.begun_wall_ms ? "ok\n" : "starting: the first refresh is running\n");
+        return buf_puts(out,
+                        fresh.begun_wall_ms ? "ok\n" : "starting: the first refresh is running\n");
     if (!fresh.begun_wall_ms) {
         r = buf_puts(out, "failed: no refresh has succeeded yet: ");
     } else {
@@ -115,8 +116,9 @@ int render_freshness(struct place *p, struct buf *out, struct fault *f _unused_)
                        (long long)(fs_wall_ms(p->fs) - fresh.begun_wall_ms) / 1000);
     else
         r = buf_puts(out, "begun\t-\nended\t-\nage\t-\n");
-    r = r ? r : buf_printf(out, "sweeps\t%llu\nsweeping\t%s\nlast-error\t",
-                           (unsigned long long)fresh.sweeps, fresh.sweeping ? "yes" : "no");
+    r = r ? r
+          : buf_printf(out, "sweeps\t%llu\nsweeping\t%s\nlast-error\t",
+                       (unsigned long long)fresh.sweeps, fresh.sweeping ? "yes" : "no");
     r = r ? r : fresh.last.err ? fault_text(out, &fresh.last) : buf_putc(out, '-');
     return r ? r : buf_putc(out, '\n');
 }

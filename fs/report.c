@@ -1,6 +1,7 @@
 /*
- * A ring of whole lines: what was logged is what .svcfs/errors shows, so that whoever has only an errno finds the rest
- * without access to the log. Control characters of paths are shown as spaces: a line stays a line.
+ * A ring of whole lines: what was logged is what .svcfs/errors shows, so that whoever has only an
+ * errno finds the rest without access to the log. Control characters of paths are shown as spaces:
+ * a line stays a line.
  */
 #include "fs/report.h"
 

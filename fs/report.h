@@ -1,4 +1,5 @@
-/* Faults of requests: one line in the log each, and the last hundred of them for .svcfs/errors. Thread-safe. */
+/* Faults of requests: one line in the log each, and the last hundred of them for .svcfs/errors.
+ * Thread-safe. */
 #pragma once
 
 #include "base/buf.h"

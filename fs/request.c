@@ -1,6 +1,7 @@
 /*
- * States of a request: running (on a session worker, or again on the park's thread), parked (park.c has it), at work
- * (work.c has it), answered. It leaves each by exactly one way, and only whoever has it may answer it.
+ * States of a request: running (on a session worker, or again on the park's thread), parked (park.c
+ * has it), at work (work.c has it), answered. It leaves each by exactly one way, and only whoever
+ * has it may answer it.
  */
 #include "fs/request.h"
 
@@ -12,7 +13,9 @@
 #include "fs/park.h"
 #include "fs/report.h"
 
-enum { GROUPS_WAIT_MS = 15000 }; /* how long an answer waits for what a first sweep has not brought */
+enum {
+    GROUPS_WAIT_MS = 15000
+}; /* how long an answer waits for what a first sweep has not brought */
 
 static void path_of(const struct request *r, char *out, size_t size)
 {

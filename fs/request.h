@@ -1,7 +1,7 @@
 /*
- * One request of the kernel, from its arrival to its one answer. An operation is a function that may be run again: it
- * answers (0), fails (negative errno, which becomes the answer and a line in the log), or says PARK and is run again
- * when something has changed.
+ * One request of the kernel, from its arrival to its one answer. An operation is a function that
+ * may be run again: it answers (0), fails (negative errno, which becomes the answer and a line in
+ * the log), or says PARK and is run again when something has changed.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /*
- * The end has an order: no more answers from waiting (park, work), nothing more to the kernel (notify), unmount, then the
- * jobs and provisioning. libfuse's loop stops reading when it is told to end, but a request that it has not read may hold
- * a directory's lock for which the notifier waits: so the queue is answered until the notifier has come to rest.
+ * The end has an order: no more answers from waiting (park, work), nothing more to the kernel
+ * (notify), unmount, then the jobs and provisioning. libfuse's loop stops reading when it is told
+ * to end, but a request that it has not read may hold a directory's lock for which the notifier
+ * waits: so the queue is answered until the notifier has come to rest.
  */
 #include "fs/session.h"
 
@@ -160,9 +161,8 @@ static void drain(struct fs *fs)
     fuse_session_reset(fs->session);
     while (!notify_ended(fs->notify) && fs_now_ms(fs) < until) {
         struct pollfd queue = {.fd = fd, .events = POLLIN};
-        int r = poll(&queue, 1, DRAIN_LOOK_MS) > 0
-                    ? fuse_session_receive_buf(fs->session, &buf)
-                    : -EAGAIN;
+        int r = poll(&queue, 1, DRAIN_LOOK_MS) > 0 ? fuse_session_receive_buf(fs->session, &buf)
+                                                   : -EAGAIN;
 
         if (r > 0)
             fuse_session_process_buf(fs->session, &buf);

@@ -1,6 +1,7 @@
 /*
- * In the order in which a user would want to be told what is wrong: configuration, then who we are (which tells a wrong
- * endpoint and refused credentials at once), then blueprints. Freed in the reverse order.
+ * In the order in which a user would want to be told what is wrong: configuration, then who we are
+ * (which tells a wrong endpoint and refused credentials at once), then blueprints. Freed in the
+ * reverse order.
  */
 #include "fs/setup.h"
 
@@ -22,8 +23,8 @@ enum { IDENTITY_MS = 3000, MAX_JOBS = 64 }; /* a read may take three times its d
 
 static int connect_aws(struct setup *s, const struct options *o, struct fault *f)
 {
-    struct aws_config_options config = {.profile = o->profile, .region = o->region,
-                                        .endpoint_url = o->endpoint_url};
+    struct aws_config_options config = {
+        .profile = o->profile, .region = o->region, .endpoint_url = o->endpoint_url};
     struct aws_client_options client = {.clock = clock_system(), .rate_share = o->rate_share};
     struct aws_ctx ctx = {.timeout_ms = IDENTITY_MS};
     int r = aws_config_load(&config, &s->config, f);
@@ -112,10 +113,16 @@ static int make_fs(struct setup *s, const struct options *o, struct fault *f)
     struct fs *fs = &s->fs;
     int r;
 
-    *fs = (struct fs){.options = o, .clock = clock_system(), .cache = s->cache,
-                      .provision = s->provision, .account = s->identity.account,
-                      .region = s->config->region, .arn = s->identity.arn,
-                      .profile = s->config->profile, .uid = getuid(), .gid = getgid()};
+    *fs = (struct fs){.options = o,
+                      .clock = clock_system(),
+                      .cache = s->cache,
+                      .provision = s->provision,
+                      .account = s->identity.account,
+                      .region = s->config->region,
+                      .arn = s->identity.arn,
+                      .profile = s->config->profile,
+                      .uid = getuid(),
+                      .gid = getgid()};
     fs->umask = umask(0);
     umask(fs->umask);
     fs->start_ms = fs_wall_ms(fs);

@@ -1,4 +1,5 @@
-/* The wiring: from options to a mount that could be served. The only place of fs/ that knows of awsapi. */
+/* The wiring: from options to a mount that could be served. The only place of fs/ that knows of
+ * awsapi. */
 #pragma once
 
 #include "awsapi/client.h"
@@ -15,7 +16,7 @@ struct setup {
     struct fs fs;
 };
 
-/* Configuration, identity (asks STS, 10 s at most), cache, provisioning; starts nothing of these. The caller calls
- * setup_done also after a failure. */
+/* Configuration, identity (asks STS, 10 s at most), cache, provisioning; starts nothing of these.
+ * The caller calls setup_done also after a failure. */
 int setup_make(struct setup *s, const struct options *o, struct fault *f);
 void setup_done(struct setup *s);

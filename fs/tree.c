@@ -1,6 +1,6 @@
 /*
- * What directories hold. Every function here reads one snapshot and nothing else that could wait; the two functions of
- * a directory must agree: what list emits, find finds.
+ * What directories hold. Every function here reads one snapshot and nothing else that could wait;
+ * the two functions of a directory must agree: what list emits, find finds.
  */
 #include "fs/tree.h"
 

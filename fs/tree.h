@@ -41,4 +41,5 @@ TREE_DIRECTORY(deleting_family)
 #undef TREE_DIRECTORY
 
 /* Where a link of a list that is sorted by link stands, or NULL. */
-const struct index_resource *tree_link(const struct index_resource *const *list, size_t n, const char *link);
+const struct index_resource *tree_link(const struct index_resource *const *list, size_t n,
+                                       const char *link);

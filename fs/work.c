@@ -1,8 +1,9 @@
 /*
- * States: running, answered (by the worker, or by the signal thread). Whoever sets `answered` under the lock is the one
- * that answers, and unregisters the interrupt function first. The kernel sends one INTERRUPT a request: after a signal that
- * was not fatal it says nothing about a SIGKILL that follows, so that the thread keeps looking at /proc meanwhile.
- * One list for the process: a mount is a process.
+ * States: running, answered (by the worker, or by the signal thread). Whoever sets `answered` under
+ * the lock is the one that answers, and unregisters the interrupt function first. The kernel sends
+ * one INTERRUPT a request: after a signal that was not fatal it says nothing about a SIGKILL that
+ * follows, so that the thread keeps looking at /proc meanwhile. One list for the process: a mount
+ * is a process.
  */
 #include "fs/work.h"
 
@@ -145,7 +146,8 @@ int work_start(const struct request *r, const struct work_args *a)
     return rc;
 }
 
-/* One that a signal, or the end, takes from its worker; NULL: none. Reads /proc with the lock held: memory only. */
+/* One that a signal, or the end, takes from its worker; NULL: none. Reads /proc with the lock held:
+ * memory only. */
 static struct work *take_locked(bool *ret_look_again)
 {
     *ret_look_again = false;
@@ -194,7 +196,11 @@ static void *signal_main(void *arg _unused_)
         pthread_mutex_unlock(&lock);
         fuse_req_interrupt_func(w->request.req, NULL, NULL);
         fuse_reply_err(w->request.req, EINTR);
-        cancel_raise(w->cancel);
+        /* Nobody waits for a mkdir any more, but its claim may be on its way: cancelled, nobody
+         * would know whether it was made. Only a wait is cancelled, and everything when the mount
+         * ends. */
+        if (w->any_signal || ending)
+            cancel_raise(w->cancel);
         pthread_mutex_lock(&lock);
         unref_locked(w);
     }

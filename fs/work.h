@@ -1,6 +1,6 @@
 /*
- * Requests that wait for AWS: run on a job worker, answered when done, or before that with EINTR when their process
- * gets a signal: mkdir and rmdir only by a fatal one. The work itself goes on.
+ * Requests that wait for AWS: run on a job worker, answered when done, or before that with EINTR
+ * when their process gets a signal: mkdir and rmdir only by a fatal one. The work itself goes on.
  */
 #pragma once
 
@@ -13,14 +13,14 @@ struct work_args {
     int (*run)(struct work *w);    /* on a worker; may wait */
     void (*reply)(struct work *w); /* answers; only where run gave 0 and nobody has answered yet */
     bool any_signal;
-    char id[NAME_SIZE];            /* of a service, as the tag's value */
-    char *family;                  /* malloc'ed, taken over; or NULL */
-    uint64_t victim;               /* node that goes */
+    char id[NAME_SIZE]; /* of a service, as the tag's value */
+    char *family;       /* malloc'ed, taken over; or NULL */
+    uint64_t victim;    /* node that goes */
 };
 
 struct work {
-    struct request request;  /* its req only in reply: it may have been answered */
-    struct cancel *cancel;   /* for what run calls */
+    struct request request; /* its req only in reply: it may have been answered */
+    struct cancel *cancel;  /* for what run calls */
     uid_t uid;
     pid_t tid;
     char id[NAME_SIZE];
@@ -34,8 +34,8 @@ struct work {
     struct work *prev, *next;
 };
 
-/* Takes over the request (copied; a reference to its node of its own) and a->family, also on failure. 0: it will be
- * answered. */
+/* Takes over the request (copied; a reference to its node of its own) and a->family, also on
+ * failure. 0: it will be answered. */
 int work_start(const struct request *r, const struct work_args *a);
 /* One thread looks after the signals of all work. */
 int work_init(void);

@@ -1,6 +1,6 @@
 /*
- * The parts of fs/ that need no mount: the command line, the guard, /proc, access, names of nodes. The tree itself is
- * tested where it is used, by the integration tests.
+ * The parts of fs/ that need no mount: the command line, the guard, /proc, access, names of nodes.
+ * The tree itself is tested where it is used, by the integration tests.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -41,7 +41,8 @@ static void test_options_good(void **state _unused_)
     struct options *o;
     char message[512];
 
-    assert_int_equal(parse(&o, message, "-o profile=p,region=r,refresh=2.5 -o lease=7,ro,nodev -f /"), 0);
+    assert_int_equal(
+        parse(&o, message, "-o profile=p,region=r,refresh=2.5 -o lease=7,ro,nodev -f /"), 0);
     assert_string_equal(o->profile, "p");
     assert_string_equal(o->region, "r");
     assert_true(o->refresh_s > 2.49 && o->refresh_s < 2.51);
@@ -90,7 +91,7 @@ static void test_options_bad(void **state _unused_)
         {"-o rate_share=-1 /", "rate_share"},
         {"-o rate_share=nan /", "rate_share"},
         {"-o log_level=loud /", "loud"},
-        {"-o region= /", "empty"},
+        {"-o region= /", "region="},
         {"-o service_tag=x,family_tag=x /", "same"},
         {"-o blueprints=/does/not/exist /", "/does/not/exist"},
         {"/does/not/exist", "/does/not/exist"},
@@ -119,10 +120,11 @@ static void test_proc_parse(void **state _unused_)
     assert_int_equal(proc_parse_tgid(status_text, &tgid), 0);
     assert_int_equal(tgid, 4711);
     assert_int_equal(proc_parse_tgid("Name:\tx\n", &tgid), -EINVAL);
-    assert_int_equal(proc_parse_start("42 (a) b (c) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 "
-                                      "987654 1000 10",
-                                      &start),
-                     0);
+    assert_int_equal(
+        proc_parse_start("42 (a) b (c) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 "
+                         "987654 1000 10",
+                         &start),
+        0);
     assert_int_equal(start, 987654);
     assert_int_equal(proc_parse_start("42 (short) S 1", &start), -EINVAL);
     assert_int_equal(proc_parse_start("nothing", &start), -EINVAL);
@@ -133,16 +135,17 @@ static bool dying(const char *pending, const char *shared, const char *blocked, 
 {
     char text[512];
 
-    snprintf(text, sizeof(text), "SigPnd:\t%s\nShdPnd:\t%s\nSigBlk:\t%s\nSigIgn:\t%s\nSigCgt:\t%s\n",
-             pending, shared, blocked, ignored, caught);
+    snprintf(text, sizeof(text),
+             "SigPnd:\t%s\nShdPnd:\t%s\nSigBlk:\t%s\nSigIgn:\t%s\nSigCgt:\t%s\n", pending, shared,
+             blocked, ignored, caught);
     return proc_parse_dying(text);
 }
 
 static void test_proc_dying(void **state _unused_)
 {
     const char *none = "0000000000000000", *kill9 = "0000000000000100", *term = "0000000000004000",
-               *child = "0000000000010000", *alarm14 = "0000000000002000", *stop = "0000000000040000",
-               *urgent = "0000000000400000";
+               *child = "0000000000010000", *alarm14 = "0000000000002000",
+               *stop = "0000000000040000", *urgent = "0000000000400000";
 
     assert_false(dying(none, none, none, none, none));
     assert_true(dying(kill9, none, none, none, none));
@@ -253,15 +256,19 @@ static void test_access(void **state _unused_)
 
 static struct key service_key(const char *family, const char *id, const char *life, bool deleting)
 {
-    return (struct key){.kind = KIND_SERVICE, .args = {family, id}, .n_args = 2, .life = life,
+    return (struct key){.kind = KIND_SERVICE,
+                        .args = {family, id},
+                        .n_args = 2,
+                        .life = life,
                         .deleting = deleting};
 }
 
 static void test_key_path(void **state _unused_)
 {
-    struct key service = service_key("wp", "n1", "c", false), gone = service_key("wp", "n1", "c", true);
-    struct key tag = {.kind = KIND_TAG, .args = {"ec2", "vpc", "vpc-1", "Name"}, .n_args = 4,
-                      .life = ""};
+    struct key service = service_key("wp", "n1", "c", false),
+               gone = service_key("wp", "n1", "c", true);
+    struct key tag = {
+        .kind = KIND_TAG, .args = {"ec2", "vpc", "vpc-1", "Name"}, .n_args = 4, .life = ""};
     struct key file, root = {.kind = KIND_ROOT, .life = ""};
     char path[KEY_PATH_SIZE];
 
@@ -295,7 +302,8 @@ static void test_key_inode(void **state _unused_)
     assert_true(key_inode(&a) > 1 && key_inode(&a) < (uint64_t)1 << 63);
 }
 
-/* Every row says enough to be shown: a name or a directory that finds it, a type, content if it is a file. */
+/* Every row says enough to be shown: a name or a directory that finds it, a type, content if it is
+ * a file. */
 static void test_kinds(void **state _unused_)
 {
     for (int i = 0; i < KINDS; i++) {
@@ -424,22 +432,14 @@ static void test_mountpoint(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options_good),
-        cmocka_unit_test(test_options_last_wins_and_debug),
-        cmocka_unit_test(test_options_bad),
-        cmocka_unit_test(test_proc_parse),
-        cmocka_unit_test(test_proc_dying),
-        cmocka_unit_test(test_proc_self),
-        cmocka_unit_test(test_guard),
-        cmocka_unit_test(test_guard_full),
-        cmocka_unit_test(test_access),
-        cmocka_unit_test(test_key_path),
-        cmocka_unit_test(test_key_inode),
-        cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_nodes),
-        cmocka_unit_test(test_node_killed),
-        cmocka_unit_test(test_nodes_many),
-        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_options_good), cmocka_unit_test(test_options_last_wins_and_debug),
+        cmocka_unit_test(test_options_bad),  cmocka_unit_test(test_proc_parse),
+        cmocka_unit_test(test_proc_dying),   cmocka_unit_test(test_proc_self),
+        cmocka_unit_test(test_guard),        cmocka_unit_test(test_guard_full),
+        cmocka_unit_test(test_access),       cmocka_unit_test(test_key_path),
+        cmocka_unit_test(test_key_inode),    cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_nodes),        cmocka_unit_test(test_node_killed),
+        cmocka_unit_test(test_nodes_many),   cmocka_unit_test(test_report),
         cmocka_unit_test(test_mountpoint),
     };
 
