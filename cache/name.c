@@ -1,9 +1,10 @@
 /*
- * Names: a bijection between tag values and file names, as long as they fit, and the place of an ARN below resources/.
+ * Names: a bijection between tag values and file names, as long as they fit, and the place of an
+ * ARN below resources/.
  *
- * What is escaped decides itself by position and character alone, so the way back needs no table: a name is
- * valid exactly if escaping its value gives it again. Cut names end in `%~`, which no escape begins with, and have no
- * way back; the snapshot finds them by their full name.
+ * What is escaped decides itself by position and character alone, so the way back needs no table: a
+ * name is valid exactly if escaping its value gives it again. Cut names end in `%~`, which no
+ * escape begins with, and have no way back; the snapshot finds them by their full name.
  */
 #include "cache/name.h"
 
@@ -58,16 +59,21 @@ static size_t utf8_length(const char *s)
     return n;
 }
 
-/* Escapes value into w, whole characters only; extra: further characters to escape. */
-static void escape(struct writer *w, const char *value, bool first, bool at, bool plus)
+/* Escapes value into w, whole characters only. first: its first character too; at: `@` too; id: `/`
+ * becomes
+ * `+`, and so `+` is escaped. */
+static void escape(struct writer *w, const char *value, bool first, bool at, bool id)
 {
     for (const char *s = value; *s && !w->full;) {
         unsigned char c = (unsigned char)*s;
-        bool esc = c == '/' || c == '%' || c < 0x20 || c == 0x7f || (c == '@' && at) ||
-                   (c == '+' && plus) || (s == value && (c == '.' || first));
+        bool esc = (c == '/' && !id) || c == '%' || c < 0x20 || c == 0x7f || (c == '@' && at) ||
+                   (c == '+' && id) || (s == value && (c == '.' || first));
 
         if (esc) {
             write_escaped(w, c);
+            s++;
+        } else if (c == '/') {
+            write_bytes(w, "+", 1);
             s++;
         } else {
             size_t n = utf8_length(s);
@@ -77,26 +83,36 @@ static void escape(struct writer *w, const char *value, bool first, bool at, boo
     }
 }
 
-/* Ends w: where the name did not fit, cuts it at what was written last and puts the hash of value behind. */
-static void finish(struct writer *w, const char *value)
+/* Takes whole characters and escapes off the end until at most room bytes are left. */
+static void shorten(struct writer *w, size_t room)
+{
+    while (w->len > room) {
+        size_t n = 1;
+
+        if (w->len >= 3 && w->out[w->len - 3] == '%')
+            n = 3;
+        else
+            while (n < w->len && ((unsigned char)w->out[w->len - n] & 0xC0) == 0x80)
+                n++;
+        w->len -= n;
+    }
+}
+
+static void put_hash(struct writer *w, const char *value)
 {
     char suffix[CUT_SUFFIX + 1];
 
-    if (w->full) {
-        size_t room = NAME_MAX_BYTES - CUT_SUFFIX;
-        while (w->len > room) { /* back over one whole character or escape */
-            size_t n = 1;
-            if (w->len >= 3 && w->out[w->len - 3] == '%')
-                n = 3;
-            else
-                while (n < w->len && ((unsigned char)w->out[w->len - n] & 0xC0) == 0x80)
-                    n++;
-            w->len -= n;
-        }
-        snprintf(suffix, sizeof(suffix), "%%~%016" PRIx64, hash_stable(value, strlen(value)));
-        memcpy(w->out + w->len, suffix, CUT_SUFFIX);
-        w->len += CUT_SUFFIX;
-    }
+    shorten(w, NAME_MAX_BYTES - CUT_SUFFIX);
+    snprintf(suffix, sizeof(suffix), "%%~%016" PRIx64, hash_stable(value, strlen(value)));
+    memcpy(w->out + w->len, suffix, CUT_SUFFIX);
+    w->len += CUT_SUFFIX;
+}
+
+/* Ends w: where the name did not fit, cuts it and puts the hash of value behind. */
+static void finish(struct writer *w, const char *value)
+{
+    if (w->full)
+        put_hash(w, value);
     w->out[w->len] = 0;
 }
 
@@ -143,7 +159,7 @@ static int unescape(const char *name, char *out, size_t size)
 
 int name_to_value(const char *name, const char *const *reserved, char *out, size_t size)
 {
-    char again[NAME_SIZE], again_at[NAME_SIZE];
+    char again[NAME_SIZE];
 
     if (size == 0 || !*name)
         return -EINVAL;
@@ -155,8 +171,7 @@ int name_to_value(const char *name, const char *const *reserved, char *out, size
     if (r < 0)
         return r;
     name_from_value(out, reserved, false, again);
-    name_from_value(out, reserved, true, again_at);
-    return streq(name, again) || streq(name, again_at) ? 0 : -EINVAL;
+    return streq(name, again) ? 0 : -EINVAL;
 }
 
 /* --- ARNs --- */
@@ -164,30 +179,21 @@ int name_to_value(const char *name, const char *const *reserved, char *out, size
 /* Services whose ARNs have no type, and what their documents call the thing. */
 static const struct {
     const char *service, *type;
-} untyped[] = {{"s3", "bucket"}, {"sns", "topic"}, {"sqs", "queue"}, {"cloudfront", "distribution"}};
+} untyped[] = {
+    {"s3", "bucket"},
+    {"sns", "topic"},
+    {"sqs", "queue"},
+    {"codecommit", "repository"},
+    {"codepipeline", "pipeline"},
+};
 
 static void id_name(const char *id, char out[NAME_SIZE])
 {
     struct writer w = {.out = out, .size = NAME_MAX_BYTES};
-    bool begin = true;
 
     if (!*id)
         write_bytes(&w, "%", 1);
-    for (const char *s = id; *s && !w.full;) {
-        char one[5] = {0};
-        size_t n = utf8_length(s);
-        memcpy(one, s, n);
-        if (*s == '/')
-            write_bytes(&w, "+", 1);
-        else if (begin)
-            escape(&w, one, false, false, true);
-        else if (*s == '.')
-            write_bytes(&w, ".", 1);
-        else
-            escape(&w, one, false, false, true);
-        begin = false;
-        s += n;
-    }
+    escape(&w, id, false, false, true);
     finish(&w, id);
 }
 
@@ -199,34 +205,57 @@ static int set_path(struct name_path *p, const char *service, const char *type, 
     return 0;
 }
 
+/* The six parts of an ARN; what stands behind the fifth colon is one part. */
+static int split_arn(const char *arn, const char *parts[6], size_t sizes[6])
+{
+    const char *s = arn;
+
+    if (!str_starts(arn, "arn:"))
+        return -EINVAL;
+    for (size_t i = 0; i < 5; i++) {
+        const char *end = strchr(s, ':');
+        if (!end)
+            return -EINVAL;
+        parts[i] = s;
+        sizes[i] = (size_t)(end - s);
+        s = end + 1;
+    }
+    parts[5] = s;
+    sizes[5] = strlen(s);
+    return sizes[2] > 0 && sizes[5] > 0 ? 0 : -EINVAL;
+}
+
+/* The type where the ARN itself has none, else NULL. */
+static const char *untyped_type(const char *service, bool has_account, const char *resource)
+{
+    size_t n = strcspn(resource, "/:");
+
+    for (size_t i = 0; i < ARRAY_SIZE(untyped); i++)
+        if (streq(untyped[i].service, service) && (!resource[n] || (n > 0 && !has_account)))
+            return untyped[i].type;
+    return resource[n] ? NULL : "resource";
+}
+
 int name_path_from_arn(const char *arn, struct name_path *ret)
 {
     char service[64], type[128];
     const char *parts[6];
-    const char *s = arn;
+    size_t sizes[6];
 
-    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-        parts[i] = s;
-        if (i == ARRAY_SIZE(parts) - 1)
-            break;
-        s = strchr(s, ':');
-        if (!s)
-            return -EINVAL;
-        s++;
-    }
-    if (!str_starts(arn, "arn:") || !*parts[5] || parts[3] == parts[2] + 1)
+    if (split_arn(arn, parts, sizes) < 0 ||
+        str_format(service, sizeof(service), "%.*s", (int)sizes[2], parts[2]) < 0)
         return -EINVAL;
-    if (str_format(service, sizeof(service), "%.*s", (int)(parts[3] - parts[2] - 1), parts[2]) < 0)
+    const char *resource = parts[5];
+    /* An object of a bucket has a slash too, but no account, unlike s3's access points. */
+    const char *without = untyped_type(service, sizes[4] > 0, resource);
+    if (without)
+        return set_path(ret, service, without, resource);
+    if (*resource == '/' && resource[1]) /* API Gateway: "/restapis/ID" */
+        resource++;
+    size_t n = strcspn(resource, "/:");
+    if (str_format(type, sizeof(type), "%.*s", (int)n, resource) < 0)
         return -EINVAL;
-    size_t n = strcspn(parts[5], "/:");
-    for (size_t i = 0; i < ARRAY_SIZE(untyped); i++)
-        if (streq(untyped[i].service, service) && (!parts[5][n] || streq(service, "s3")))
-            return set_path(ret, service, untyped[i].type, parts[5]);
-    if (!parts[5][n])
-        return set_path(ret, service, "resource", parts[5]);
-    if (str_format(type, sizeof(type), "%.*s", (int)n, parts[5]) < 0)
-        return -EINVAL;
-    return set_path(ret, service, type, parts[5] + n + 1);
+    return set_path(ret, service, type, resource[n] ? resource + n + 1 : "");
 }
 
 int name_path_from_key(const char *key, struct name_path *ret)
@@ -234,7 +263,7 @@ int name_path_from_key(const char *key, struct name_path *ret)
     char service[64], type[128];
     const char *a = strchr(key, '/'), *b = a ? strchr(a + 1, '/') : NULL;
 
-    if (!b || a == key || b == a + 1 || !b[1] ||
+    if (str_starts(key, "arn:") || !b || a == key || b == a + 1 || !b[1] ||
         str_format(service, sizeof(service), "%.*s", (int)(a - key), key) < 0 ||
         str_format(type, sizeof(type), "%.*s", (int)(b - a - 1), a + 1) < 0)
         return -EINVAL;
@@ -244,16 +273,53 @@ int name_path_from_key(const char *key, struct name_path *ret)
     return 0;
 }
 
-void name_link(const struct name_path *p, char out[NAME_SIZE])
+/* Copies name, whole characters only. */
+static void copy_name(struct writer *w, const char *name)
 {
-    char whole[3 * NAME_SIZE];
-    struct writer w = {.out = out, .size = NAME_MAX_BYTES};
-
-    snprintf(whole, sizeof(whole), "%s.%s.%s", p->service, p->type, p->id);
-    for (const char *s = whole; *s && !w.full;) {
+    for (const char *s = name; *s && !w->full;) {
         size_t n = utf8_length(s);
-        write_bytes(&w, s, n);
+        write_bytes(w, s, n);
         s += n;
     }
+}
+
+void name_fit(const char *whole, char out[NAME_SIZE])
+{
+    struct writer w = {.out = out, .size = NAME_MAX_BYTES};
+
+    copy_name(&w, whole);
     finish(&w, whole);
+}
+
+void name_hashed(const char *name, const char *value, char out[NAME_SIZE])
+{
+    struct writer w = {.out = out, .size = NAME_MAX_BYTES};
+
+    copy_name(&w, name);
+    put_hash(&w, value);
+    w.out[w.len] = 0;
+}
+
+/* A dot within service or type would let two paths share one link. */
+static void put_undotted(struct writer *w, const char *name)
+{
+    for (; *name; name++) {
+        if (*name == '.')
+            write_escaped(w, '.');
+        else
+            write_bytes(w, name, 1);
+    }
+    write_bytes(w, ".", 1);
+}
+
+void name_link(const struct name_path *p, char out[NAME_SIZE])
+{
+    char whole[8 * NAME_SIZE];
+    struct writer w = {.out = whole, .size = sizeof(whole) - 1};
+
+    put_undotted(&w, p->service);
+    put_undotted(&w, p->type);
+    write_bytes(&w, p->id, strlen(p->id));
+    whole[w.len] = 0;
+    name_fit(whole, out);
 }

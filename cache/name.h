@@ -10,8 +10,9 @@ enum { NAME_SIZE = 256 }; /* a name of 255 bytes and its terminator */
  * equals one has its first character escaped. at_escaped: `@` becomes %40 (names in services/). */
 void name_from_value(const char *value, const char *const *reserved, bool at_escaped,
                      char out[NAME_SIZE]);
-/* The way back; -EINVAL for what name_from_value never gives (so a mkdir of it is refused), -ENODATA for a
- * cut name, which only a look-up in the snapshot can resolve. out has size bytes. */
+/* The way back from a name whose `@` is not escaped; -EINVAL for what name_from_value never gives (so a mkdir of
+ * it is refused), -ENODATA for a cut name, which only a look-up in the snapshot can resolve. out has size
+ * bytes. */
 int name_to_value(const char *name, const char *const *reserved, char *out, size_t size);
 
 /* Where a thing stands below resources/. */
@@ -24,3 +25,7 @@ int name_path_from_arn(const char *arn, struct name_path *ret);
 int name_path_from_key(const char *key, struct name_path *ret);
 /* "SERVICE.TYPE.ID", the name of a link in a resources/ directory. */
 void name_link(const struct name_path *p, char out[NAME_SIZE]);
+/* A name put together of names: cut where it is too long. */
+void name_fit(const char *whole, char out[NAME_SIZE]);
+/* The name, ended by `%~` and the hash of value: for one that is taken. */
+void name_hashed(const char *name, const char *value, char out[NAME_SIZE]);
