@@ -176,7 +176,7 @@ static int roll_back(struct run *r)
     naming_beneath(r->life->id, r->life->claim, "delete", r->record->spent + 1, name, sizeof(name));
     int e = ssm_put_parameter(r->p->aws, &ctx, name, "OnFailure ROLLBACK", false, NULL, 0, &f);
     if (e < 0 && f.unclear)
-        e = run_sleep(r, f.unclear_until_ms + SETTLE_READS_MS);
+        e = run_sleep(r, f.unclear_until_ms + r->p->timing.settle_ms);
     if (e < 0 && e != -EEXIST)
         life_event_fault(r->p, r->life, NULL, "failed", NULL, "cannot begin the roll-back", &f);
     return e == -ECANCELED || e == -ESTALE ? e : run_keep(r, true);

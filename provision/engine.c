@@ -16,11 +16,6 @@
 #include "base/log.h"
 #include "base/str.h"
 
-enum {
-    STOP_PATIENCE_MS = 3000,
-    RETRY_MS = 2000, /* before this daemon takes the same work up again; doubles */
-};
-
 /* --- keeping the lease --- */
 
 static int read_children(struct run *r)
@@ -65,7 +60,7 @@ int run_keep(struct run *r, bool read_now)
         read_now = true;
     if (read_now || now_ms(p) >= r->children_ms) {
         int e = read_children(r);
-        r->children_ms = now_ms(p) + (e == 0 ? CHILDREN_READ_MS : 1000);
+        r->children_ms = now_ms(p) + (e == 0 ? p->timing.children_ms : 1000);
         if (e == -ESTALE || (read_now && e < 0))
             return e;
     }
@@ -139,7 +134,7 @@ static int record_arrived(struct run *r, const char *text, const struct fault *p
     struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
     char name[128];
 
-    int e = run_sleep(r, put->unclear_until_ms + SETTLE_READS_MS);
+    int e = run_sleep(r, put->unclear_until_ms + r->p->timing.settle_ms);
     for (int64_t pause = 500; e == 0; pause *= 2) {
         _cleanup_free_ char *now = NULL;
         _cleanup_(record_freep) struct record *found = NULL;
@@ -267,7 +262,7 @@ int run_start_step(struct run *r, struct step_run *s, enum step_work work)
 static int wait_for_workers(struct run *r)
 {
     struct provision *p = r->p;
-    int64_t cut = now_ms(p) + STOP_PATIENCE_MS;
+    int64_t cut = now_ms(p) + p->timing.stop_ms;
     int kept = 0;
 
     for (;;) {
@@ -429,7 +424,7 @@ static int take_record(struct run *r)
     struct record *found = NULL;
     struct fault f = FAULT_INIT;
     char name[128];
-    int e = run_sleep(r, now_ms(r->p) + SETTLE_READS_MS);
+    int e = run_sleep(r, now_ms(r->p) + r->p->timing.settle_ms);
 
     naming_record(r->life->id, name, sizeof(name));
     while (e == 0) {
@@ -514,7 +509,7 @@ static void engine_end(struct provision *p, struct life *l)
     pthread_mutex_lock(&p->lock);
     l->engaged = false;
     l->owner_since_ms = now_ms(p);
-    l->next_try_ms = now_ms(p) + (RETRY_MS << MIN(l->tries, 6u));
+    l->next_try_ms = now_ms(p) + (p->timing.retry_ms << MIN(l->tries, 6u));
     l->tries++;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);

@@ -14,10 +14,20 @@
 enum {
     CALL_TIMEOUT_MS = 10000,  /* the longest deadline of one sending (engine.md 6) */
     CLAIM_TIMEOUT_MS = 3000,  /* engine.md 2 */
-    SETTLE_READS_MS = 10000,  /* engine.md 14: looks after an unclear answer come this much later */
-    CHILDREN_READ_MS = 5000,  /* engine.md 7 */
-    VANISHED_MS = 30000,      /* engine.md 2 */
-    DELETE_TIMEOUT_MS = 40 * 60 * 1000, /* of one teardown, an owner's; a security group alone may take 20 min */
+};
+
+/* Times of the protocol that are not deadlines. provision_new sets them; tests make them shorter before anything runs. */
+struct timing {
+    int64_t settle_ms;   /* engine.md 14: looks after an unclear answer come this much later */
+    int64_t children_ms; /* engine.md 7 */
+    int64_t vanished_ms; /* engine.md 2 */
+    int64_t leftover_ms; /* engine.md 11: at least, and no less than a lease */
+    int64_t delete_ms;   /* of one teardown, an owner's; a security group alone may take 20 min */
+    int64_t appear_ms;   /* how long what was clearly created may stay unseen (aws-facts.md 4) */
+    int64_t poll_ms, turn_ms; /* the watcher's: between reads of one service, between its turns */
+    int64_t retry_ms;    /* before this daemon takes the same work up again; doubles */
+    int64_t stop_ms;     /* how long provision_stop lets calls under way go on */
+    int64_t look_ms;     /* first pause between two looks of a step; grows */
 };
 
 struct provision {
@@ -28,6 +38,7 @@ struct provision {
     char *account, *region, *partition, *family_tag, *service_tag, *db_ca;
     char host[256];
     int64_t refresh_ms, lease_ms;
+    struct timing timing;
     bool read_only;
 
     struct jobs *engines; /* one job an owned life */

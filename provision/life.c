@@ -428,7 +428,7 @@ int64_t life_since_vanished(struct provision *p, const char *id)
     int64_t *when = map_get(p->vanished, id);
     if (when) {
         since = now_ms(p) - *when;
-        if (since > VANISHED_MS) {
+        if (since > p->timing.vanished_ms) {
             free(map_remove(p->vanished, id));
             since = -1;
         }

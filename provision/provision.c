@@ -13,6 +13,20 @@
 
 enum { ENGINES_MAX = 256, STEPS_MAX = 512 };
 
+static const struct timing timing = {
+    .settle_ms = 10000,
+    .children_ms = 5000,
+    .vanished_ms = 30000,
+    .leftover_ms = 60000,
+    .delete_ms = 40 * 60 * 1000,
+    .appear_ms = 90 * 1000,
+    .poll_ms = 5000,
+    .turn_ms = 1000,
+    .retry_ms = 2000,
+    .stop_ms = 3000,
+    .look_ms = 250,
+};
+
 /* --- telling --- */
 
 void provision_observe(struct provision *p, provision_observer fn, void *arg)
@@ -139,6 +153,7 @@ static int copy_options(struct provision *p, const struct provision_options *o)
     p->clock = aws_client_clock(o->aws);
     p->refresh_ms = o->refresh_ms;
     p->lease_ms = o->lease_ms;
+    p->timing = timing;
     p->read_only = o->read_only;
     p->account = strdup(o->account);
     p->region = strdup(o->region);

@@ -17,9 +17,7 @@
 #include "base/str.h"
 
 enum {
-    POLL_FIRST_MS = 250,
     POLL_MAX_MS = 5000,
-    APPEAR_MS = 90 * 1000, /* how long what was clearly created may stay unseen (aws-facts.md 4) */
 };
 
 struct pace {
@@ -196,7 +194,7 @@ static void step_unclear(struct step_run *s, const struct fault *f)
 {
     struct run *r = s->run;
 
-    atomic_max(&r->quiet_ms, f->unclear_until_ms + SETTLE_READS_MS);
+    atomic_max(&r->quiet_ms, f->unclear_until_ms + r->p->timing.settle_ms);
     atomic_max(&r->tainted_ms, f->unclear_until_ms);
     life_event_fault(r->p, r->life, s->logical, "unclear", NULL, "to be looked at again", f);
 }
@@ -353,7 +351,7 @@ static int make_usable(struct step_run *s, json_t *properties, struct step_state
 static int make_found(struct step_run *s, json_t *properties, struct step_state *st,
                       struct fault *f)
 {
-    struct pace pace = {POLL_FIRST_MS};
+    struct pace pace = {s->run->p->timing.look_ms};
     bool look_first = !s->fresh, created = false;
     int64_t appear = 0;
     int r;
@@ -385,7 +383,7 @@ static int make_found(struct step_run *s, json_t *properties, struct step_state 
             continue;
         }
         created = created || done;
-        appear = now_ms(s->run->p) + APPEAR_MS;
+        appear = now_ms(s->run->p) + s->run->p->timing.appear_ms;
         look_first = true;
     }
 }
@@ -396,7 +394,7 @@ int step_make(struct step_run *s)
     struct fault *f = &s->fault;
     struct step_state st = {0};
     _cleanup_json_ json_t *properties = NULL;
-    struct pace pace = {POLL_FIRST_MS};
+    struct pace pace = {s->run->p->timing.look_ms};
 
     pthread_mutex_lock(&r->p->lock);
     int e = plan_resolve(r->plan, s->index, step_state_of, r, &properties, f);
@@ -433,7 +431,7 @@ static int unmake_send(struct step_run *s, const struct step_state *st, struct p
         return 0;
     if (e != -EBUSY && !passing(e))
         return e;
-    if (pace->wait_ms <= POLL_FIRST_MS)
+    if (pace->wait_ms <= r->p->timing.look_ms)
         life_event_fault(r->p, r->life, s->logical, "waits", st->short_id, NULL, f);
     return 0;
 }
@@ -498,7 +496,7 @@ int step_unmake(struct step_run *s)
 {
     struct run *r = s->run;
     struct fault *f = &s->fault;
-    struct pace pace = {POLL_FIRST_MS};
+    struct pace pace = {s->run->p->timing.look_ms};
     struct step_state seen = {0};
     bool sent = false;
     int e;

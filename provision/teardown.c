@@ -97,7 +97,7 @@ static int remove_all(struct run *r, struct step_run **ret_failed)
 static int record_gone(struct run *r, const char *name, int64_t unclear_until_ms)
 {
     struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
-    int e = run_sleep(r, unclear_until_ms + SETTLE_READS_MS);
+    int e = run_sleep(r, unclear_until_ms + r->p->timing.settle_ms);
 
     while (e == 0) {
         _cleanup_free_ char *text = NULL;
@@ -155,7 +155,7 @@ int run_teardown(struct run *r)
 
     if (e != 0)
         return e == 1 ? 0 : e;
-    r->give_up_ms = now_ms(r->p) + r->record->delete_grace_ms + DELETE_TIMEOUT_MS;
+    r->give_up_ms = now_ms(r->p) + r->record->delete_grace_ms + r->p->timing.delete_ms;
     e = run_steps_from_record(r, &why);
     if (e < 0)
         return write_failed(r, "", &why);

@@ -15,7 +15,7 @@
 #include "awsapi/ssm.h"
 #include "base/str.h"
 
-enum { POLL_MS = 5000, SCAN_MS = 5000, TURN_MS = 1000 };
+enum { SCAN_MS = 5000 };
 
 static const double background = 0.33; /* of each limiter's rate */
 
@@ -198,7 +198,7 @@ static void clear_leftovers(struct sweep *s)
                 continue;
             *since = now_ms(p);
         }
-        if (now_ms(p) - *since > MAX(p->lease_ms, 60000) && !p->read_only)
+        if (now_ms(p) - *since > MAX(p->lease_ms, p->timing.leftover_ms) && !p->read_only)
             ssm_delete_parameter(p->aws, &ctx, name, NULL);
         if (map_put(still, name, since, NULL) < 0)
             free(since);
@@ -258,7 +258,7 @@ static void poll_lives(struct provision *p, bool *ret_work)
         struct life *again = NULL;
         pthread_mutex_lock(&p->lock);
         bool work = life_has_work(lives[i]) && !lives[i]->engaged && !lives[i]->gone;
-        bool due = work && now_ms(p) - lives[i]->polled_ms >= POLL_MS;
+        bool due = work && now_ms(p) - lives[i]->polled_ms >= p->timing.poll_ms;
         pthread_mutex_unlock(&p->lock);
         *ret_work = *ret_work || work;
         if (due && !cancel_raised(p->stop))
@@ -293,7 +293,7 @@ static void *watch_main(void *arg)
         health_turn(p);
 
         pthread_mutex_lock(&p->lock);
-        int64_t until = MIN(sweep_at, now_ms(p) + (work ? TURN_MS : SCAN_MS));
+        int64_t until = MIN(sweep_at, now_ms(p) + (work ? p->timing.turn_ms : SCAN_MS));
         if (!cancel_raised(p->stop))
             provision_wait_locked(p, until);
         pthread_mutex_unlock(&p->lock);
