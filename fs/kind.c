@@ -76,7 +76,7 @@ static const struct kind kinds[KINDS] = {
     [KIND_DELETING] = {KIND_ROOT, "deleting", DIR, A, 0, TREE(deleting)},
     [KIND_DELETING_FAMILY] = {KIND_DELETING, NULL, DIR, 0, 0, .resolve = resolve_deleting_family,
                               TREE(deleting_family)},
-    [KIND_SVCFS] = {KIND_ROOT, ".svcfs", DIR, A, 1},
+    [KIND_SVCFS] = {KIND_ROOT, ".svcfs", DIR, A, 1, .resolve = resolve_none},
     [KIND_HEALTH] = {KIND_SVCFS, "health", REG, A | D, 0, .render = render_health},
     [KIND_IDENTITY] = {KIND_SVCFS, "identity", REG, A, 1, .render = render_identity},
     [KIND_CONFIG] = {KIND_SVCFS, "config.json", REG, A, 1, .render = render_config},
