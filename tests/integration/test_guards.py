@@ -34,8 +34,13 @@ def teardowns(lab):
             if "/delete-" in r.request.params.get("Name", "")}
 
 
+def lasting_changes(before, after):
+    """Without the leases beneath a record, which move by themselves."""
+    return [c for c in difference(before, after) if not c.startswith("parameters: changed")]
+
+
 def check_nothing_lost(lab, before):
-    changes = [c for c in difference(before, lab.inventory()) if not c.startswith("parameters: changed")]
+    changes = lasting_changes(before, lab.inventory())
     lost = teardowns(lab)
     assert len(lost) <= MAX_DELETES, lost
     strangers = [c for c in changes if not any(i in c for i in lost)]
@@ -86,7 +91,7 @@ def test_rm_rf_never_reaches_a_managed_service(lab, mount):
     for command in (f"rm -rf families/{SHARED}/a000", f"rm -rf families/{SHARED}", f"find families/{SHARED}/a000 -delete"):
         done = mount.sh(command)
         assert done.returncode != 0 and "not permitted" in done.stderr
-    assert teardowns(lab) == set() and difference(before, lab.inventory()) == []
+    assert teardowns(lab) == set() and lasting_changes(before, lab.inventory()) == []
     assert mount.status(SHARED, "a000") == "ready"
 
 

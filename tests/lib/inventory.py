@@ -3,10 +3,23 @@
 Asked of moto with boto3 and of MariaDB with SQL, never of svcfs. What AWS keeps of deleted things (INACTIVE
 services and task definitions) is left out.
 """
+import botocore.exceptions
+
 from .account import rules as listener_rules
 
 
 def inventory(aws, db):
+    """Begins anew when something goes between listing and describing it."""
+    for _ in range(20):
+        try:
+            return _look(aws, db)
+        except botocore.exceptions.ClientError as error:
+            if "NotFound" not in error.response["Error"]["Code"]:
+                raise
+    raise RuntimeError("the account does not stand still")
+
+
+def _look(aws, db):
     return {
         "parameters": _parameters(aws), "secrets": _secrets(aws), "security groups": _security_groups(aws),
         **_files(aws), "target groups": _target_groups(aws), "rules": _rules(aws),
