@@ -4,6 +4,8 @@
 #include "awsapi/ssm.h"
 #include "base/str.h"
 
+enum { UNKNOWN_LEASE_MS = 10 * 60 * 1000 };
+
 void children_add(struct children *c, const char *id, const char *claim, const char *name,
                   const char *value)
 {
@@ -13,8 +15,11 @@ void children_add(struct children *c, const char *id, const char *claim, const c
         return;
     switch (child.word) {
     case CHILD_OWNER:
-        if (child.n > c->owner_n && record_owner_parse(value, &c->owner) == 0)
-            c->owner_n = child.n;
+        if (child.n <= c->owner_n)
+            break;
+        c->owner_n = child.n;
+        if (record_owner_parse(value, &c->owner) < 0) /* it is there all the same; nobody knows for how long */
+            c->owner = (struct record_owner){.lease_ms = UNKNOWN_LEASE_MS};
         break;
     case CHILD_DELETE:
         c->intent = MAX(c->intent, child.n);

@@ -88,20 +88,26 @@ static int learn_other(struct provision *p, const char *id, struct fault *f)
 static int decide_claim(struct provision *p, const char *id, const char *claim,
                         const struct fault *put, struct fault *f)
 {
-    struct aws_ctx ctx = {.timeout_ms = 1800, .no_retry = true};
+    atomic_int_least64_t end = put->unclear_until_ms + 1900;
+    struct aws_ctx ctx = {.timeout_ms = 1800, .no_retry = true, .not_after_ms = &end};
     _cleanup_free_ char *text = NULL;
     _cleanup_(record_freep) struct record *found = NULL;
     char name[128];
 
-    p->clock->sleep_until(p->clock, put->unclear_until_ms, p->stop);
+    bool stopped = p->clock->sleep_until(p->clock, put->unclear_until_ms, p->stop) < 0;
     naming_record(id, name, sizeof(name));
     int r = ssm_get_parameter(p->aws, &ctx, name, &text, NULL);
+    while (r < 0 && r != -ENOENT && now_ms(p) + 200 < atomic_load(&end) && !stopped) {
+        stopped = p->clock->sleep_until(p->clock, now_ms(p) + 200, p->stop) < 0;
+        r = ssm_get_parameter(p->aws, &ctx, name, &text, NULL);
+    }
     if (r == 0 && record_parse(id, text, &found, NULL) == 0 && streq(found->claim, claim))
         return 0;
     if (r == 0)
         return learn_other(p, id, f);
-    return fault_set(f, -ETIMEDOUT, "the claim of %s was not answered (%s); nothing is there now", id,
-                     put->message);
+    return fault_set(f, -ETIMEDOUT, "the claim of %s was not answered (%s); %s", id, put->message,
+                     r == -ENOENT && !stopped ? "nothing is there now"
+                                              : "whether it was made is not known");
 }
 
 static int put_claim(struct provision *p, const struct record *rec, const char *text,
@@ -173,7 +179,7 @@ int provision_mkdir(struct provision *p, const char *family, const char *id,
         r = put_claim(p, rec, text, &sent, cancel, f);
     if (r < 0)
         return r;
-    struct life *l = life_learn(p, steal_ptr(rec));
+    struct life *l = life_learn(p, steal_ptr(rec), INT64_MAX);
     if (!l)
         return fault_set(f, -ENOMEM, "no memory; %s is claimed and will be taken up again", id);
     life_event(p, l, NULL, "claimed", NULL, "by %s on %s", who->user, p->host);

@@ -51,16 +51,12 @@ static int load_plan(struct run *r, struct fault *f)
 /* A family whose services are protected from the start: before ready, so that nobody sees it without. */
 static int protect(struct run *r, struct fault *f)
 {
-    struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
     char name[128];
 
     if (r->is_protected || !blueprint_settings(r->plan->blueprint)->is_protected)
         return 0;
     naming_beneath(r->life->id, r->life->claim, "protect", 0, name, sizeof(name));
-    int e = ssm_put_parameter(r->p->aws, &ctx, name, r->p->host, false, NULL, 0, f);
-    if (e < 0 && f->unclear) /* the outcome is read before it is needed; then it is there or made again */
-        e = run_sleep(r, f->unclear_until_ms);
-    return e == -EEXIST ? 0 : e;
+    return run_put_beneath(r, name, r->p->host, f);
 }
 
 /* --- the loop --- */
@@ -83,6 +79,7 @@ static int dispatch(struct run *r, bool *ret_done, struct step_run **ret_failed)
     struct step_run *failed = NULL;
 
     pthread_mutex_lock(&r->p->lock);
+    r->seen = r->changes; /* what ends from here on wakes run_wait */
     for (size_t i = 0; i < r->n_steps && i < ARRAY_SIZE(start); i++) {
         done += r->steps[i].status == STEP_DONE;
         if (r->steps[i].status == STEP_FAILED && !failed)
@@ -169,15 +166,12 @@ static int write_ready(struct run *r, struct fault *f)
 /* OnFailure ROLLBACK: the owner makes the intent that somebody's rmdir would make. */
 static int roll_back(struct run *r)
 {
-    struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
     struct fault f = FAULT_INIT;
     char name[128];
 
     naming_beneath(r->life->id, r->life->claim, "delete", r->record->spent + 1, name, sizeof(name));
-    int e = ssm_put_parameter(r->p->aws, &ctx, name, "OnFailure ROLLBACK", false, NULL, 0, &f);
-    if (e < 0 && f.unclear)
-        e = run_sleep(r, f.unclear_until_ms + r->p->timing.settle_ms);
-    if (e < 0 && e != -EEXIST)
+    int e = run_put_beneath(r, name, "OnFailure ROLLBACK", &f);
+    if (e < 0 && f.err)
         life_event_fault(r->p, r->life, NULL, "failed", NULL, "cannot begin the roll-back", &f);
     return e == -ECANCELED || e == -ESTALE ? e : run_keep(r, true);
 }

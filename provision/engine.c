@@ -16,6 +16,28 @@
 #include "base/log.h"
 #include "base/str.h"
 
+enum { READ_PATIENCE_MS = 60000 };
+
+bool run_passing(int err)
+{
+    return err == -EAGAIN || err == -EREMOTEIO || err == -ETIMEDOUT || err == -EHOSTUNREACH ||
+           err == -EKEYEXPIRED || err == -ENOKEY;
+}
+
+static void atomic_max(atomic_int_least64_t *a, int64_t v)
+{
+    int64_t old = atomic_load(a);
+
+    while (old < v && !atomic_compare_exchange_weak(a, &old, v))
+        ;
+}
+
+void run_unclear(struct run *r, const struct fault *f)
+{
+    atomic_max(&r->quiet_ms, f->unclear_until_ms + r->p->timing.settle_ms);
+    atomic_max(&r->tainted_ms, f->unclear_until_ms);
+}
+
 /* --- keeping the lease --- */
 
 static int read_children(struct run *r)
@@ -24,6 +46,7 @@ static int read_children(struct run *r)
                           .no_retry = true,
                           .not_after_ms = &r->lease.end_ms,
                           .cancel = r->hard};
+    int64_t begun = now_ms(r->p);
     struct children c;
 
     int e = children_read(r->p, r->life->id, r->life->claim, &ctx, &c, NULL);
@@ -31,8 +54,10 @@ static int read_children(struct run *r)
         return e;
     r->intent = MAX(r->intent, c.intent);
     r->is_protected = c.is_protected;
-    life_set_children(r->p, r->life, c.intent, c.is_protected, c.owner_n, &c.owner);
-    return c.owner_n > r->lease.n ? -ESTALE : 0;
+    life_set_children(r->p, r->life, &c, begun);
+    bool other = c.owner_n > r->lease.n ||
+                 (c.owner_n == r->lease.n && !streq(c.owner.nonce, r->lease.owner.nonce));
+    return other ? -ESTALE : 0;
 }
 
 static bool take_kick(struct run *r)
@@ -46,7 +71,7 @@ static bool take_kick(struct run *r)
     return kicked;
 }
 
-int run_keep(struct run *r, bool read_now)
+static int keep_once(struct run *r, bool read_now)
 {
     struct provision *p = r->p;
 
@@ -56,15 +81,27 @@ int run_keep(struct run *r, bool read_now)
         return -ESTALE;
     if (now_ms(p) >= r->lease.renew_ms)
         lease_renew(&r->lease, r->hard, NULL);
-    if (take_kick(r))
-        read_now = true;
-    if (read_now || now_ms(p) >= r->children_ms) {
+    bool kicked = take_kick(r);
+    if (read_now || kicked || now_ms(p) >= r->children_ms) {
         int e = read_children(r);
         r->children_ms = now_ms(p) + (e == 0 ? p->timing.children_ms : 1000);
         if (e == -ESTALE || (read_now && e < 0))
             return e;
     }
     return lease_over(&r->lease) ? -ESTALE : 0;
+}
+
+int run_keep(struct run *r, bool read_now)
+{
+    int64_t give_up = now_ms(r->p) + READ_PATIENCE_MS;
+    int e = keep_once(r, read_now);
+
+    /* An outcome must not hang on one read that failed. */
+    while (read_now && e < 0 && run_passing(e) && now_ms(r->p) < give_up) {
+        run_wait(r, now_ms(r->p) + 1000);
+        e = keep_once(r, true);
+    }
+    return e;
 }
 
 static struct timespec deadline_in(int64_t ms)
@@ -91,16 +128,6 @@ void provision_wait_locked(struct provision *p, int64_t until_ms)
     pthread_cond_timedwait(&p->changed, &p->lock, &t);
 }
 
-/* A number that differs whenever a step's status does. */
-static size_t steps_ended(const struct run *r)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < r->n_steps; i++)
-        n += r->steps[i].status == STEP_DONE || r->steps[i].status == STEP_FAILED;
-    return n;
-}
-
 void run_wait(struct run *r, int64_t until_ms)
 {
     struct provision *p = r->p;
@@ -108,10 +135,9 @@ void run_wait(struct run *r, int64_t until_ms)
 
     until = MIN(until, atomic_load(&r->lease.end_ms));
     pthread_mutex_lock(&p->lock);
-    size_t ended = steps_ended(r), running = r->running;
-    while (now_ms(p) < until && steps_ended(r) == ended && r->running == running &&
-           !r->life->kicked && !cancel_raised(p->stop))
+    while (now_ms(p) < until && r->changes == r->seen && !r->life->kicked && !cancel_raised(p->stop))
         provision_wait_locked(p, until);
+    r->seen = r->changes;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -134,6 +160,7 @@ static int record_arrived(struct run *r, const char *text, const struct fault *p
     struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
     char name[128];
 
+    run_unclear(r, put); /* a stop meanwhile must not give the service to another too early */
     int e = run_sleep(r, put->unclear_until_ms + r->p->timing.settle_ms);
     for (int64_t pause = 500; e == 0; pause *= 2) {
         _cleanup_free_ char *now = NULL;
@@ -149,6 +176,7 @@ static int record_arrived(struct run *r, const char *text, const struct fault *p
             return 1;
         if (e == 0 || e == -ENOENT)
             return -ESTALE; /* another life: ours has been ended by somebody */
+        pause = MIN(pause, 5000);
         e = run_sleep(r, now_ms(r->p) + pause);
     }
     return e;
@@ -166,17 +194,51 @@ static void tag_phase(struct run *r)
         life_event_fault(r->p, r->life, NULL, "untagged", NULL, TAG_PHASE " of the record", &f);
 }
 
+/* 1: the pause is over; else as run_keep. */
+static int again(struct run *r, int64_t pause_ms)
+{
+    int e = run_sleep(r, now_ms(r->p) + pause_ms);
+
+    return e < 0 ? e : 1;
+}
+
+int run_put_beneath(struct run *r, const char *name, const char *text, struct fault *f)
+{
+    struct aws_ctx ctx = {.timeout_ms = CALL_TIMEOUT_MS, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
+    struct fault put;
+    int e = 1;
+
+    for (int64_t pause = 250; e == 1; pause = MIN(pause * 2, 5000)) {
+        put = FAULT_INIT;
+        e = ssm_put_parameter(r->p->aws, &ctx, name, text, false, NULL, 0, &put);
+        if (e == 0 || e == -EEXIST)
+            return 0;
+        if (put.unclear) { /* once more is harmless then: it is there, or it is made */
+            run_unclear(r, &put);
+            e = run_sleep(r, put.unclear_until_ms);
+            e = e < 0 ? e : 1;
+        } else if (run_passing(e)) {
+            e = again(r, pause);
+        } else {
+            fault_copy(f, &put);
+        }
+    }
+    return e;
+}
+
 int run_write_record(struct run *r, struct fault *f)
 {
     struct aws_ctx ctx = {.timeout_ms = CALL_TIMEOUT_MS, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
     _cleanup_free_ char *text = NULL;
-    struct record *copy = NULL;
+    _cleanup_(record_freep) struct record *copy = NULL;
     struct fault put = FAULT_INIT;
     char name[128];
 
     r->record->changed_wall_ms = wall_ms(r->p);
     naming_record(r->life->id, name, sizeof(name));
     int e = record_print(r->record, &text, f);
+    if (e == 0 && record_copy(r->record, &copy) < 0)
+        e = fault_set(f, -ENOMEM, "no memory");
     for (int64_t pause = 250; e == 0; pause = MIN(pause * 2, 5000)) {
         put = FAULT_INIT;
         e = ssm_put_parameter(r->p->aws, &ctx, name, text, true, NULL, 0, &put);
@@ -184,21 +246,18 @@ int run_write_record(struct run *r, struct fault *f)
             break;
         if (put.unclear)
             e = record_arrived(r, text, &put);
-        else if (e == -EAGAIN)
-            e = run_sleep(r, now_ms(r->p) + pause) < 0 ? -ESTALE : 1;
+        else if (run_passing(e)) /* the network's end or a throttle must not turn ready into failed */
+            e = again(r, pause);
         else
-            return fault_copy(f, &put), e;
+            fault_copy(f, &put);
         if (e == 0)
             break;
         e = e == 1 ? 0 : e;
     }
     if (e < 0)
         return e;
-    e = record_copy(r->record, &copy);
-    if (e < 0)
-        return fault_set(f, e, "no memory");
+    life_set_record(r->p, r->life, steal_ptr(copy)); /* who waits for it need not wait for the tag */
     tag_phase(r);
-    life_set_record(r->p, r->life, copy);
     return 0;
 }
 
@@ -236,6 +295,7 @@ static void step_job(void *arg)
     else
         s->status = e < 0 ? STEP_FAILED : STEP_DONE;
     r->running--;
+    r->changes++;
     pthread_cond_broadcast(&r->p->changed);
     pthread_mutex_unlock(&r->p->lock);
 }
@@ -262,12 +322,13 @@ int run_start_step(struct run *r, struct step_run *s, enum step_work work)
 static int wait_for_workers(struct run *r)
 {
     struct provision *p = r->p;
-    int64_t cut = now_ms(p) + p->timing.stop_ms;
+    int64_t cut = 0;
     int kept = 0;
 
     for (;;) {
         pthread_mutex_lock(&p->lock);
         size_t running = r->running;
+        r->seen = r->changes;
         if (running > 0 && kept < 0)
             provision_wait_locked(p, now_ms(p) + 200);
         pthread_mutex_unlock(&p->lock);
@@ -276,6 +337,7 @@ static int wait_for_workers(struct run *r)
         if (kept == 0) {
             run_wait(r, now_ms(p) + 1000);
             kept = run_keep(r, false);
+            cut = now_ms(p) + p->timing.stop_ms;
         }
         if (kept < 0)
             cancel_raise(r->soft);
@@ -289,10 +351,11 @@ int run_stop_steps(struct run *r)
     cancel_raise(r->soft);
     int kept = wait_for_workers(r);
 
-    r->soft = cancel_unref(r->soft);
-    r->soft = cancel_new();
-    if (!r->soft)
-        return -ENOMEM;
+    struct cancel *again_soft = cancel_new();
+    if (!again_soft)
+        return -ENOMEM; /* the raised one stays: nothing is started any more */
+    cancel_unref(r->soft);
+    r->soft = again_soft;
     return kept;
 }
 
@@ -310,6 +373,7 @@ static void aside_job(void *arg)
     free(a);
     pthread_mutex_lock(&r->p->lock);
     r->running--;
+    r->changes++;
     pthread_cond_broadcast(&r->p->changed);
     pthread_mutex_unlock(&r->p->lock);
 }
@@ -437,6 +501,8 @@ static int take_record(struct run *r)
         }
         if (e == 0) {
             e = record_parse(r->life->id, text, &found, &f);
+            if (e < 0)
+                provision_set_bad_record(r->p, r->life->id, &f);
             break;
         }
         e = run_sleep(r, now_ms(r->p) + 1000);
@@ -456,21 +522,39 @@ static int take_record(struct run *r)
     return 0;
 }
 
+/* A refusal of the claim's maker's owner-1 because of load would leave the service to whoever waits long enough. */
+static int take_claimed(struct run *r, int64_t bound_ms, struct fault *f)
+{
+    for (;;) {
+        *f = FAULT_INIT;
+        int e = lease_take(&r->lease, 1, bound_ms, r->hard, f);
+        if (!run_passing(e) || f->unclear || now_ms(r->p) + 1000 >= bound_ms)
+            return e;
+        if (r->p->clock->sleep_until(r->p->clock, now_ms(r->p) + 500, r->p->stop) < 0)
+            return -ECANCELED;
+    }
+}
+
 static int run_own(struct run *r, enum engine_start how, int64_t claim_sent_ms)
 {
     struct provision *p = r->p;
     struct fault f = FAULT_INIT;
     int e;
 
+    if (cancel_raised(p->stop))
+        return -ECANCELED; /* it waited for a thread; owning nothing, there is nothing to end */
     if (how == ENGINE_CLAIMED) {
-        e = lease_take(&r->lease, 1, claim_sent_ms + r->record->lease_ms, r->hard, &f);
+        e = take_claimed(r, claim_sent_ms + r->record->lease_ms, &f);
     } else {
         pthread_mutex_lock(&p->lock);
         unsigned n = r->life->owner_n + 1;
         pthread_mutex_unlock(&p->lock);
         e = lease_take(&r->lease, n, 0, r->hard, &f);
-        if (e == 0)
+        if (e == 0) {
             e = take_record(r);
+            if (e == -ECANCELED) /* nothing was done yet: others need not wait */
+                lease_release(&r->lease);
+        }
         if (e == 0)
             life_event(p, r->life, NULL, "taken-over", NULL, "%s goes on, as owner %u", p->host, n);
     }
@@ -504,13 +588,15 @@ struct engine_job {
     int64_t claim_sent_ms;
 };
 
-static void engine_end(struct provision *p, struct life *l)
+static void engine_end(struct provision *p, struct life *l, bool good, bool released)
 {
     pthread_mutex_lock(&p->lock);
     l->engaged = false;
     l->owner_since_ms = now_ms(p);
-    l->next_try_ms = now_ms(p) + (p->timing.retry_ms << MIN(l->tries, 6u));
-    l->tries++;
+    if (released)
+        l->owner.released = true; /* spares a read */
+    l->tries = good ? 0 : l->tries + 1;
+    l->next_try_ms = good ? 0 : now_ms(p) + (p->timing.retry_ms << MIN(l->tries - 1, 6u));
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
     provision_notify(p, l->family, l->id);
@@ -523,18 +609,23 @@ static void engine_main(void *arg)
     struct provision *p = job->p;
     struct run *r = run_new(p, job->life);
 
-    if (r)
+    bool released = false;
+    int e = -ENOMEM;
+
+    if (r) {
         r->fresh = job->how == ENGINE_CLAIMED;
-    if (r && run_own(r, job->how, job->claim_sent_ms) == 0) {
-        int e = run_work(r);
+        e = run_own(r, job->how, job->claim_sent_ms);
+    }
+    if (e == 0) {
+        e = run_work(r);
         if (e != 1) {
             run_stop_steps(r);
             if (e != -ESTALE && now_ms(p) >= atomic_load(&r->tainted_ms))
-                lease_release(&r->lease);
+                released = lease_release(&r->lease) == 0;
         }
     }
     run_free(r);
-    engine_end(p, job->life);
+    engine_end(p, job->life, e >= 0, released);
     free(job);
 }
 
@@ -556,7 +647,7 @@ int engine_start(struct provision *p, struct life *l, enum engine_start how, int
     if (e < 0) {
         free(job);
         if (mine)
-            engine_end(p, l);
+            engine_end(p, l, false, false);
     }
     return e;
 }

@@ -26,6 +26,8 @@ static void make_one(struct run *r, const char *name, json_t *query, json_t *tag
     int e = groups_create(r->p->aws, &ctx, name, query, tags, &arn, &f);
     if (e == -EEXIST)
         return;
+    if (e < 0 && f.unclear)
+        run_unclear(r, &f);
     if (e < 0) {
         life_event_fault(r->p, r->life, NULL, "no-group", name, NULL, &f);
         return;
@@ -67,7 +69,7 @@ static bool has_tag(json_t *tags, const char *key, const char *value)
 /* Deletes the group if it has our mode tag and also key=value. */
 static void remove_one(struct run *r, const char *name, const char *key, const char *value)
 {
-    struct aws_ctx ctx = {.cancel = r->hard};
+    struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
     _cleanup_free_ char *arn = str_printf("arn:%s:resource-groups:%s:%s:group/%s", r->p->partition,
                                           r->p->region, r->p->account, name);
     _cleanup_json_ json_t *tags = NULL;
@@ -80,6 +82,8 @@ static void remove_one(struct run *r, const char *name, const char *key, const c
         return;
     if (e == 0)
         e = groups_delete(r->p->aws, &ctx, name, &f);
+    if (e < 0 && f.unclear) /* a late one would take the group of the next life */
+        run_unclear(r, &f);
     if (e < 0 && e != -ENOENT)
         life_event_fault(r->p, r->life, NULL, "group-left", name, NULL, &f);
     else

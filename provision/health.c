@@ -22,6 +22,8 @@ static int look_at(struct run *r, bool *ret_degraded, char *trouble, size_t size
     trouble[0] = 0;
     int e = run_steps_from_record(r, &f);
     for (size_t i = 0; e == 0 && i < r->n_steps && !*ret_degraded; i++) {
+        if (cancel_raised(r->hard))
+            return -ECANCELED;
         struct step_run *s = &r->steps[i];
         struct step_state st = {0};
 
@@ -88,6 +90,10 @@ void health_turn(struct provision *p)
     if (!l)
         return;
     struct run *r = run_new(p, l);
+    if (r) { /* a look ends at once when the daemon stops */
+        cancel_unref(r->hard);
+        r->hard = cancel_ref(p->stop);
+    }
     if (!r || jobs_add(p->steps, health_job, r) < 0) {
         run_free(r);
         pthread_mutex_lock(&p->lock);

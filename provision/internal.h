@@ -80,6 +80,8 @@ struct children {
     unsigned owner_n; /* highest owner-N, 0: none */
     struct record_owner owner;
 };
+/* What a read that ended well and was begun at monotonic begun_ms has shown. */
+void life_set_children(struct provision *p, struct life *l, const struct children *c, int64_t begun_ms);
 /* Takes one parameter into c, where it belongs to id and claim. */
 void children_add(struct children *c, const char *id, const char *claim, const char *name,
                   const char *value);
@@ -105,6 +107,9 @@ void provision_blueprints_changed(struct provision *p);
 /* Remembers why the record of id cannot be read; f NULL: it can. */
 void provision_set_bad_record(struct provision *p, const char *id, const struct fault *f);
 bool provision_is_bad_record(struct provision *p, const char *id);
+/* Forgets those that are not in all (names of parameters). */
+struct ssm_parameters;
+void provision_keep_bad_records(struct provision *p, const struct ssm_parameters *all);
 
 static inline int64_t now_ms(struct provision *p)
 {

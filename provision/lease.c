@@ -74,9 +74,11 @@ int lease_take(struct lease *l, unsigned n, int64_t bound_ms, struct cancel *can
         r = owner_verify(l, &put, cancel, &put);
     if (r < 0)
         return fault_copy(f, &put), r;
+    if (lease_over(l)) /* what was bound by the old end has stopped */
+        return -ESTALE;
     atomic_store(&l->end_ms, sent + l->length_ms);
     l->renew_ms = sent + l->length_ms / 3;
-    return lease_over(l) ? -ESTALE : 0;
+    return 0;
 }
 
 int lease_renew(struct lease *l, struct cancel *cancel, struct fault *f)
@@ -86,6 +88,8 @@ int lease_renew(struct lease *l, struct cancel *cancel, struct fault *f)
 
     l->owner.beat++;
     int r = owner_put(l, true, timeout, cancel, &put);
+    if (r == 0 && lease_over(l)) /* a lease that ended has ended: workers may have stopped by it */
+        return fault_set(f, -ESTALE, "the lease was over before its renewal was answered");
     if (r == 0) {
         atomic_store(&l->end_ms, sent + l->length_ms);
         l->renew_ms = sent + l->length_ms / 3;
@@ -101,13 +105,13 @@ bool lease_over(const struct lease *l)
     return now_ms(l->p) >= atomic_load(&l->end_ms);
 }
 
-void lease_release(struct lease *l)
+int lease_release(struct lease *l)
 {
     if (lease_over(l))
-        return;
+        return -ESTALE;
     l->owner.released = true;
     l->owner.beat++;
-    owner_put(l, true, MIN(3000, l->length_ms), NULL, NULL);
+    return owner_put(l, true, MIN(3000, l->length_ms), NULL, NULL);
 }
 
 void lease_undo(struct lease *l)

@@ -24,7 +24,7 @@ int lease_take(struct lease *l, unsigned n, int64_t bound_ms, struct cancel *can
 /* One renewal, sent once. An unclear or refused one leaves the end where it was. */
 int lease_renew(struct lease *l, struct cancel *cancel, struct fault *f);
 bool lease_over(const struct lease *l);
-/* Says `released`, so that others need not wait for the end. Best effort. */
-void lease_release(struct lease *l);
+/* Says `released`, so that others need not wait for the end. Best effort; 0: it was answered. */
+int lease_release(struct lease *l);
 /* Takes owner-N away again: for a taker who found that there is nothing to own. */
 void lease_undo(struct lease *l);

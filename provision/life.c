@@ -140,7 +140,7 @@ static struct life *life_new(const struct record *r, int64_t now)
     l->id = strdup(r->id);
     l->family = strdup(r->family);
     memcpy(l->claim, r->claim, sizeof(l->claim));
-    l->owner_since_ms = now;
+    l->owner_since_ms = l->written_ms = now;
     if (!l->id || !l->family) {
         life_free(l);
         return NULL;
@@ -174,6 +174,18 @@ static bool record_same(const struct record *a, const struct record *b)
 
 /* The life that record belongs to, referenced; *ret_old one that it replaces; *ret_news whether anything
  * is new. NULL: no memory; record stays the caller's then. */
+/* A sweep takes long: what it read at its beginning must neither revive a life that ended meanwhile nor set back one
+ * that went on. */
+static bool is_old_news(struct provision *p, const struct record *record, int64_t begun_ms)
+{
+    const struct life *known = map_get(p->lives, record->id);
+    const int64_t *vanished = map_get(p->vanished, record->id);
+
+    if (known)
+        return known->written_ms >= begun_ms;
+    return vanished && *vanished >= begun_ms;
+}
+
 static struct life *learn_locked(struct provision *p, struct record *record, struct life **ret_old,
                                  bool *ret_news)
 {
@@ -199,7 +211,7 @@ static struct life *learn_locked(struct provision *p, struct record *record, str
     return l;
 }
 
-struct life *life_learn(struct provision *p, struct record *record)
+struct life *life_learn(struct provision *p, struct record *record, int64_t begun_ms)
 {
     struct life *old = NULL;
     bool news = false;
@@ -207,15 +219,16 @@ struct life *life_learn(struct provision *p, struct record *record)
     pthread_mutex_lock(&p->lock);
     struct life *known = map_get(p->lives, record->id);
     struct life *l = NULL;
-    if (known && known->engaged && streq(known->claim, record->claim)) {
-        l = known; /* its engine knows better than a reader, who may be late */
+    bool ignore = (known && known->engaged && streq(known->claim, record->claim)) ||
+                  is_old_news(p, record, begun_ms); /* an engine knows better than a reader */
+    if (ignore && known) {
+        l = known;
         l->refs++;
-        record_free(record);
-    } else {
+    } else if (!ignore) {
         l = learn_locked(p, record, &old, &news);
     }
     pthread_mutex_unlock(&p->lock);
-    if (!l)
+    if (ignore || !l)
         record_free(record);
     if (old) {
         life_tell(p, old);
@@ -231,8 +244,24 @@ void life_set_record(struct provision *p, struct life *l, struct record *record)
     pthread_mutex_lock(&p->lock);
     record_free(l->record);
     l->record = record;
+    l->written_ms = now_ms(p);
     pthread_mutex_unlock(&p->lock);
     life_tell(p, l);
+}
+
+void life_not_found(struct provision *p, const char *id, int64_t begun_ms)
+{
+    pthread_mutex_lock(&p->lock);
+    struct life *l = map_get(p->lives, id);
+    if (l && (l->engaged || l->written_ms >= begun_ms))
+        l = NULL;
+    if (l)
+        l->refs++;
+    pthread_mutex_unlock(&p->lock);
+    if (!l)
+        return;
+    life_vanished(p, l);
+    life_unref(p, l);
 }
 
 void life_vanished(struct provision *p, struct life *l)
@@ -248,32 +277,43 @@ void life_vanished(struct provision *p, struct life *l)
     life_unref(p, l); /* the table's */
 }
 
-void life_set_children(struct provision *p, struct life *l, unsigned intent, bool is_protected,
-                       unsigned owner_n, const struct record_owner *owner)
+void life_set_children(struct provision *p, struct life *l, const struct children *c, int64_t begun_ms)
 {
     pthread_mutex_lock(&p->lock);
-    bool same_owner = owner_n == l->owner_n &&
-                      (owner_n == 0 || (streq(owner->nonce, l->owner.nonce) &&
-                                        owner->beat == l->owner.beat &&
-                                        owner->released == l->owner.released));
+    if (begun_ms < l->owner_seen_ms) { /* a slow sweep; somebody has looked since */
+        pthread_mutex_unlock(&p->lock);
+        return;
+    }
+    bool same_owner = c->owner_n == l->owner_n &&
+                      (c->owner_n == 0 || (streq(c->owner.nonce, l->owner.nonce) &&
+                                           c->owner.beat == l->owner.beat &&
+                                           c->owner.released == l->owner.released));
     bool was_deleting = l->intent > l->record->spent;
+    bool newly_protected = l->is_protected != c->is_protected;
 
-    l->intent = MAX(l->intent, intent);
-    l->is_protected = is_protected;
+    if (c->intent > l->intent)
+        l->next_try_ms = 0; /* work of its own */
+    l->intent = MAX(l->intent, c->intent);
+    l->is_protected = c->is_protected;
     if (!same_owner) {
-        l->owner_n = owner_n;
-        l->owner = *owner;
+        l->owner_n = c->owner_n;
+        l->owner = c->owner;
         l->owner_since_ms = now_ms(p);
     }
+    l->owner_seen_ms = begun_ms;
     bool news = was_deleting != (l->intent > l->record->spent);
     pthread_mutex_unlock(&p->lock);
     if (news)
         life_tell(p, l);
+    else if (newly_protected)
+        provision_notify(p, l->family, l->id);
 }
 
 void life_set_intent(struct provision *p, struct life *l, unsigned intent)
 {
     pthread_mutex_lock(&p->lock);
+    if (intent > l->intent)
+        l->next_try_ms = 0; /* work of its own */
     l->intent = MAX(l->intent, intent);
     l->kicked = true;
     pthread_cond_broadcast(&p->changed);

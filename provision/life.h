@@ -24,6 +24,10 @@ struct life {
     struct record_owner owner;
     int64_t owner_since_ms;    /* monotonic: when owner-N or its content last changed; without an owner,
                                   when the record was first seen so */
+    int64_t owner_seen_ms;     /* monotonic: when the last read was begun that showed owner-N so. Only reads tell that
+                                  an owner is silent: our own silence, a network that was down, does not */
+    int64_t written_ms;        /* monotonic: when this daemon wrote the record last, or first knew of it: reads that
+                                  were begun before are too old to be believed */
     int64_t polled_ms;         /* monotonic: when it was last read by itself */
     bool engaged;              /* an engine thread of this daemon works on it */
     unsigned tries;            /* how often this daemon has worked on it */
@@ -48,16 +52,16 @@ struct life *life_get(struct provision *p, const char *id);
 struct life *life_ref(struct provision *p, struct life *l);
 void life_unref(struct provision *p, struct life *l);
 
-/* The life of this record: made, or brought up to date, from record (taken over). Another claim than the one known: the
- * old life is gone first. Tells the cache. NULL: no memory. */
-struct life *life_learn(struct provision *p, struct record *record);
+/* The life of this record: made, or brought up to date, from record (taken over), which a read begun at monotonic
+ * begun_ms gave (INT64_MAX: just claimed). Another claim than the one known: the old life is gone first. Tells the
+ * cache. NULL: no memory, or the record was seen to vanish since. */
+struct life *life_learn(struct provision *p, struct record *record, int64_t begun_ms);
 /* Own overwrite of the record was answered. Takes record. */
 void life_set_record(struct provision *p, struct life *l, struct record *record);
 /* The record is seen to be gone: tells the cache, notes the time for `EBUSY for 30 s`. */
 void life_vanished(struct provision *p, struct life *l);
-/* Parameters beneath as read just now. */
-void life_set_children(struct provision *p, struct life *l, unsigned intent, bool is_protected,
-                       unsigned owner_n, const struct record_owner *owner);
+/* The same, by a reader: nothing where an engine works on it or where it is newer than the read. */
+void life_not_found(struct provision *p, const char *id, int64_t begun_ms);
 /* Intent K was made by this daemon: the service moves to deleting/. */
 void life_set_intent(struct provision *p, struct life *l, unsigned intent);
 /* A thing without an ARN was made (or is gone again). */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "awsapi/ssm.h"
 #include "base/str.h"
 
 enum { ENGINES_MAX = 256, STEPS_MAX = 512 };
@@ -85,6 +86,27 @@ bool provision_is_bad_record(struct provision *p, const char *id)
     bool bad = map_get(p->bad_records, id) != NULL;
     pthread_mutex_unlock(&p->lock);
     return bad;
+}
+
+void provision_keep_bad_records(struct provision *p, const struct ssm_parameters *all)
+{
+    struct map_iter it = {0};
+    const char *key;
+    void *line;
+
+    pthread_mutex_lock(&p->lock);
+    while (map_next(p->bad_records, &it, &key, &line)) {
+        bool there = false;
+        for (size_t i = 0; i < all->n && !there; i++) {
+            const char *id = str_after(all->items[i].name, "/svcfs/");
+            there = id && streq(id, key);
+        }
+        if (!there) {
+            map_remove(p->bad_records, key);
+            free(line);
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
 }
 
 static void problem_line(void *arg, const char *line)

@@ -44,6 +44,8 @@ struct run {
     int64_t give_up_ms;      /* monotonic */
     atomic_int_least64_t quiet_ms; /* monotonic: before it nothing is sent or looked up (engine.md 1) */
     atomic_int_least64_t tainted_ms; /* until then a write that nobody knows of may still arrive */
+    atomic_int_least64_t appear_ms;  /* before it looks may not show yet what was just created */
+    size_t changes, seen;    /* under the lock: workers that ended, and how many the engine thread knows of */
     int64_t children_ms;     /* when the parameters beneath are to be read next */
     unsigned intent;         /* as last read */
     bool is_protected;
@@ -64,6 +66,13 @@ int run_sleep(struct run *r, int64_t until_ms);
 int run_write_record(struct run *r, struct fault *f);
 /* The outcome `failed`: step (or "") and why stand in the record. As run_write_record. */
 int run_fail(struct run *r, const char *step, const char *what, const struct fault *why);
+/* A write of this run may or may not have been done: the service is quiet until that is over (engine.md 1, 14). */
+void run_unclear(struct run *r, const struct fault *f);
+/* Makes a parameter beneath with Overwrite=false, once or after clear refusals again. 0: it is there, whoever made it;
+ * else as run_keep, or why AWS refused. */
+int run_put_beneath(struct run *r, const char *name, const char *text, struct fault *f);
+/* Whether a clear failure of a write is worth sending it again later. */
+bool run_passing(int err);
 /* Gives step s to a worker. */
 int run_start_step(struct run *r, struct step_run *s, enum step_work work);
 /* Ends the waits of running steps and keeps the lease until all have ended. */

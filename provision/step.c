@@ -181,29 +181,13 @@ static int step_again(struct step_run *s, struct pace *pace, struct fault *f)
     return 0;
 }
 
-static void atomic_max(atomic_int_least64_t *a, int64_t v)
-{
-    int64_t old = atomic_load(a);
-
-    while (old < v && !atomic_compare_exchange_weak(a, &old, v))
-        ;
-}
-
 /* A write whose end is not known: the service keeps quiet until it is past (engine.md 1, 14). */
 static void step_unclear(struct step_run *s, const struct fault *f)
 {
     struct run *r = s->run;
 
-    atomic_max(&r->quiet_ms, f->unclear_until_ms + r->p->timing.settle_ms);
-    atomic_max(&r->tainted_ms, f->unclear_until_ms);
+    run_unclear(r, f);
     life_event_fault(r->p, r->life, s->logical, "unclear", NULL, "to be looked at again", f);
-}
-
-/* Whether an error is worth another try of the same. */
-static bool passing(int err)
-{
-    return err == -EAGAIN || err == -EREMOTEIO || err == -ETIMEDOUT || err == -EHOSTUNREACH ||
-           err == -EKEYEXPIRED || err == -ENOKEY;
 }
 
 /* --- making --- */
@@ -254,9 +238,12 @@ static int step_create(struct step_run *s, json_t *properties, bool *ret_done, s
     step_ctx_init(s, &ctx, &call);
     life_event(s->run->p, s->run->life, s->logical, "create", NULL, "%s", s->type->name);
     *f = FAULT_INIT;
+    s->fresh = false; /* whatever comes of it: from here on it may be there */
     r = s->type->create(&ctx, properties, f);
     if (r == 0) {
         *ret_done = true;
+        /* A teardown of this run must not take "does not show yet" for "is gone". */
+        atomic_store(&s->run->appear_ms, now_ms(s->run->p) + s->run->p->timing.settle_ms);
         return 0;
     }
     if (f->unclear) {
@@ -265,7 +252,7 @@ static int step_create(struct step_run *s, json_t *properties, bool *ret_done, s
     }
     if (r == -EEXIST)
         return 0; /* the look says whose it is */
-    return passing(r) || r == -EBUSY ? 1 : r;
+    return run_passing(r) || r == -EBUSY ? 1 : r;
 }
 
 static int step_settle(struct step_run *s, json_t *properties, struct step_state *st,
@@ -286,7 +273,7 @@ static int step_settle(struct step_run *s, json_t *properties, struct step_state
         step_unclear(s, f);
         return 1;
     }
-    return r < 0 && (passing(r) || r == -EBUSY) ? 1 : r;
+    return r < 0 && (run_passing(r) || r == -EBUSY) ? 1 : r;
 }
 
 /* One look of making. 0: ours; 1: absent; 2: on its way out, ask later; negative: failed. */
@@ -300,7 +287,7 @@ static int make_look(struct step_run *s, struct step_state *st, struct pace *pac
         r = step_look(s, st, &look);
         if (r == -ENOENT)
             return 1; /* what it hangs on is not there, so neither is it */
-        if (r < 0 && !passing(r))
+        if (r < 0 && !run_passing(r))
             return fault_copy(f, &look), r;
         if (r < 0) {
             *f = look;
@@ -371,6 +358,8 @@ static int make_found(struct step_run *s, json_t *properties, struct step_state 
             }
             if (f->err == -EEXIST)
                 return f->err; /* refused as existing, yet nothing that we can see */
+            if (created) /* a second one could be a second thing: a human must look */
+                return fault_set(f, -EIO, "it was created, but does not show");
         }
         bool done = false;
         r = step_create(s, properties, &done, f);
@@ -429,7 +418,7 @@ static int unmake_send(struct step_run *s, const struct step_state *st, struct p
     }
     if (e == 0 || e == -ENOENT)
         return 0;
-    if (e != -EBUSY && !passing(e))
+    if (e != -EBUSY && !run_passing(e))
         return e;
     if (pace->wait_ms <= r->p->timing.look_ms)
         life_event_fault(r->p, r->life, s->logical, "waits", st->short_id, NULL, f);
@@ -481,7 +470,7 @@ static int unmake_found(struct step_run *s, struct step_state *st, bool *sent, s
         e = retain(s, st, f);
         if (e < 0 && f->unclear)
             step_unclear(s, f);
-        else if (e < 0 && !passing(e))
+        else if (e < 0 && !run_passing(e))
             return e;
         return e == 0 ? 0 : 1;
     }
@@ -499,8 +488,10 @@ int step_unmake(struct step_run *s)
     struct pace pace = {s->run->p->timing.look_ms};
     struct step_state seen = {0};
     bool sent = false;
-    int e;
+    int e = step_sleep(s, atomic_load(&r->appear_ms));
 
+    if (e < 0)
+        return fault_set(f, e, "stopped");
     for (;;) {
         e = step_ready(s, f);
         if (e < 0)
@@ -512,7 +503,7 @@ int step_unmake(struct step_run *s)
             e = 0, st.found = FOUND_ABSENT;
         if (e < 0) {
             *f = look;
-            e = passing(e) ? 1 : e;
+            e = run_passing(e) ? 1 : e;
         } else {
             if (st.found == FOUND_OURS)
                 seen = (struct step_state){0}, state_copy(&st, &seen), json_decref(seen.attributes),

@@ -61,6 +61,9 @@ static int work_on(struct run *r, size_t from, size_t to, enum step_work work,
     for (size_t i = from; i < to && !*ret_failed; i++)
         if (r->steps[i].status == STEP_FAILED)
             *ret_failed = &r->steps[i];
+    for (size_t i = from; i < to && !*ret_failed; i++)
+        if (r->steps[i].status != STEP_DONE)
+            return -ESTALE; /* it stopped, so the lease was over for it: what it had to do is not done */
     return *ret_failed ? 1 : 0;
 }
 
@@ -101,11 +104,14 @@ static int record_gone(struct run *r, const char *name, int64_t unclear_until_ms
 
     while (e == 0) {
         _cleanup_free_ char *text = NULL;
+        _cleanup_(record_freep) struct record *found = NULL;
         e = ssm_get_parameter(r->p->aws, &ctx, name, &text, NULL);
         if (e == -ENOENT)
             return 0;
-        if (e == 0)
-            return 1;
+        if (e == 0 && record_parse(r->life->id, text, &found, NULL) < 0)
+            return -ESTALE; /* not ours to delete */
+        if (e == 0) /* another claim: the next life is there already, and must stay */
+            return streq(found->claim, r->life->claim) ? 1 : 0;
         e = run_sleep(r, now_ms(r->p) + 1000);
     }
     return e;
@@ -122,12 +128,15 @@ static int delete_record(struct run *r, struct fault *f)
         int e = ssm_delete_parameter(r->p->aws, &ctx, name, &gone);
         if (e == 0 || e == -ENOENT)
             return 0;
-        if (gone.unclear)
+        if (gone.unclear) {
+            run_unclear(r, &gone);
             e = record_gone(r, name, gone.unclear_until_ms);
-        else if (e == -EAGAIN)
-            e = run_sleep(r, now_ms(r->p) + 1000) < 0 ? -ESTALE : 1;
-        else
+        } else if (run_passing(e)) {
+            e = run_sleep(r, now_ms(r->p) + 1000);
+            e = e < 0 ? e : 1;
+        } else {
             return fault_copy(f, &gone), e;
+        }
         if (e <= 0)
             return e;
     }
@@ -168,6 +177,8 @@ int run_teardown(struct run *r)
         run_aside(r, groups_remove);
         e = run_drain(r);
     }
+    if (e == 0) /* the record outlives whatever of ours may still arrive */
+        e = run_sleep(r, atomic_load(&r->tainted_ms));
     if (e < 0)
         return e;
     e = delete_record(r, &why);

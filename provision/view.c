@@ -55,12 +55,14 @@ static enum service_status status_of_tags(struct provision *p, const struct inde
     return STATUS_UNKNOWN;
 }
 
-/* The life of this very service. Locked. */
+/* The life of this very service, as long as its record can be read. Locked. */
 static struct life *life_of(struct provision *p, const struct index_service *s)
 {
     struct life *l = map_get(p->lives, s->id);
 
-    return l && s->managed && streq(l->family, s->family->id) ? l : NULL;
+    bool good = l && s->managed && streq(l->family, s->family->id) && !map_get(p->bad_records, s->id);
+
+    return good ? l : NULL;
 }
 
 void provision_row(struct provision *p, const struct index_service *service,

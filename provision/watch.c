@@ -39,27 +39,30 @@ int watch_read(struct provision *p, const char *id, const struct aws_ctx *ctx, s
 {
     struct record *record = NULL;
     struct children c = {0};
+    struct fault why = FAULT_INIT;
     char claim[CLAIM_SIZE];
+    int64_t begun = now_ms(p);
 
-    int r = read_record(p, id, ctx, &record, f);
-    if (r == -ENOENT) {
-        struct life *known = life_get(p, id);
-        if (known && !known->engaged)
-            life_vanished(p, known);
-        life_unref(p, known);
-    }
+    int r = read_record(p, id, ctx, &record, &why);
+    if (r == 0 || r == -EPROTO)
+        provision_set_bad_record(p, id, r < 0 ? &why : NULL);
+    if (r == -ENOENT)
+        life_not_found(p, id, begun);
     if (r < 0)
-        return r;
+        return fault_copy(f, &why), r;
     memcpy(claim, record->claim, sizeof(claim));
     r = children_read(p, id, claim, ctx, &c, f);
     if (r < 0) {
         record_free(record);
         return r;
     }
-    struct life *l = life_learn(p, record);
+    struct life *l = life_learn(p, record, begun);
+    if (!l && life_since_vanished(p, id) >= 0)
+        return fault_set(f, -ENOENT, "the record of %s went away while it was read", id);
     if (!l)
         return fault_set(f, -ENOMEM, "no memory");
-    life_set_children(p, l, c.intent, c.is_protected, c.owner_n, &c.owner);
+    if (streq(l->claim, claim))
+        life_set_children(p, l, &c, begun);
     pthread_mutex_lock(&p->lock);
     l->polled_ms = now_ms(p);
     pthread_mutex_unlock(&p->lock);
@@ -73,9 +76,11 @@ void watch_consider(struct provision *p, struct life *l)
     int64_t now = now_ms(p);
     int64_t lease = l->owner_n ? l->owner.lease_ms : l->record->lease_ms;
     int64_t patience = lease + MIN(lease, CALL_TIMEOUT_MS);
-    bool free_to_take = (l->owner_n && l->owner.released) || now - l->owner_since_ms > patience;
+    bool free_to_take = (l->owner_n && l->owner.released) ||
+                        l->owner_seen_ms - l->owner_since_ms > patience;
     bool take = life_has_work(l) && !l->engaged && !l->gone && !p->read_only && free_to_take &&
-                now >= l->next_try_ms && !cancel_raised(p->stop);
+                now >= l->next_try_ms && !cancel_raised(p->stop) &&
+                !map_get(p->bad_records, l->id);
     pthread_mutex_unlock(&p->lock);
     if (take)
         engine_start(p, l, ENGINE_TAKE_OVER, 0);
@@ -87,6 +92,7 @@ struct sweep {
     struct provision *p;
     struct ssm_parameters all;
     struct map *records; /* id → claim, of those that could be read */
+    int64_t begun_ms;
     uint64_t number;
 };
 
@@ -107,7 +113,7 @@ static void learn_records(struct sweep *s)
         char *claim = strdup(record->claim);
         if (claim && map_put(s->records, name.id, claim, NULL) < 0)
             free(claim);
-        struct life *l = life_learn(s->p, record);
+        struct life *l = life_learn(s->p, record, s->begun_ms);
         if (!l)
             continue;
         pthread_mutex_lock(&s->p->lock);
@@ -145,8 +151,7 @@ static void learn_children(struct sweep *s)
         bool ours = lives[i]->engaged;
         pthread_mutex_unlock(&s->p->lock);
         if (c && claim && streq(claim, lives[i]->claim) && !ours)
-            life_set_children(s->p, lives[i], c[i].intent, c[i].is_protected, c[i].owner_n,
-                              &c[i].owner);
+            life_set_children(s->p, lives[i], &c[i], s->begun_ms);
         life_unref(s->p, lives[i]);
     }
     free(c);
@@ -175,6 +180,15 @@ static void look_for_missing(struct sweep *s)
     free(lives);
 }
 
+/* A sweep's pages may have skipped the record: only its own absence counts before anything beneath it is deleted. */
+static bool is_dead_claim(struct provision *p, const struct record_child *child, const struct aws_ctx *ctx)
+{
+    _cleanup_(record_freep) struct record *record = NULL;
+    int r = read_record(p, child->id, ctx, &record, NULL);
+
+    return r == -ENOENT || (r == 0 && !streq(record->claim, child->claim));
+}
+
 /* Parameters beneath a claim that is not the record's, seen twice a lease apart (engine.md 11). */
 static void clear_leftovers(struct sweep *s)
 {
@@ -198,7 +212,8 @@ static void clear_leftovers(struct sweep *s)
                 continue;
             *since = now_ms(p);
         }
-        if (now_ms(p) - *since > MAX(p->lease_ms, p->timing.leftover_ms) && !p->read_only)
+        if (s->begun_ms - *since > MAX(p->lease_ms, p->timing.leftover_ms) && !p->read_only &&
+            is_dead_claim(p, &child, &ctx))
             ssm_delete_parameter(p->aws, &ctx, name, NULL);
         if (map_put(still, name, since, NULL) < 0)
             free(since);
@@ -212,7 +227,8 @@ static void clear_leftovers(struct sweep *s)
 static int sweep_records(struct provision *p, struct fault *f)
 {
     struct aws_ctx ctx = {.cancel = p->stop, .rate = background};
-    struct sweep s = {.p = p, .number = ++p->sweep, .records = map_new()};
+    struct sweep s = {
+        .p = p, .number = ++p->sweep, .records = map_new(), .begun_ms = now_ms(p)};
 
     if (!s.records)
         return fault_set(f, -ENOMEM, "no memory");
@@ -222,6 +238,7 @@ static int sweep_records(struct provision *p, struct fault *f)
         learn_children(&s);
         look_for_missing(&s);
         clear_leftovers(&s);
+        provision_keep_bad_records(p, &s.all);
     }
     ssm_parameters_done(&s.all);
     map_free_with(s.records, free);
