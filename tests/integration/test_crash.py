@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from tests.lib.account import FAMILY
-from tests.lib.inventory import difference
+from tests.lib.inventory import difference, parameters
 from tests.lib.process import wait_until
 from tests.lib.witness import check_service
 
@@ -61,7 +61,7 @@ def finish(lab, mount, phase):
         assert mount.status(FAMILY, "site1") == "ready", mount.try_read("families", FAMILY, "site1", "error")
         check_service(lab, "site1")
     else:
-        wait_until(lambda: not lab.inventory()["parameters"], 150, "the record to go", 0.3)
+        wait_until(lambda: not parameters(lab.aws), 150, "the record to go", 0.3)
         mount.wait_gone(FAMILY, "site1")
         lab.check_restored()
 

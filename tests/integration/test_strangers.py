@@ -7,7 +7,7 @@ import pytest
 
 from tests.lib.account import FAMILY
 from tests.lib.aws import tags
-from tests.lib.inventory import difference
+from tests.lib.inventory import difference, parameters
 from tests.lib.process import wait_until
 from tests.lib.witness import check_service, claim_of, fails
 
@@ -139,7 +139,7 @@ def test_a_copied_claim_tag_deletes_nobody(lab, mount):
     system = lab.aws.efs.create_file_system(CreationToken="backup", Tags=copied)["FileSystemId"]
     mount.refresh()
     mount.rmdir(FAMILY, "site1")
-    wait_until(lambda: not lab.inventory()["parameters"], 120, "the record to go", 0.3)
+    wait_until(lambda: not parameters(lab.aws), 120, "the record to go", 0.3)
     left = difference(lab.before, lab.inventory())
     assert sorted(line.split(": ")[-1] for line in left) == sorted([group, target, "copy", system]), left
 

@@ -14,14 +14,14 @@ def inventory(aws, db):
         try:
             return _look(aws, db)
         except botocore.exceptions.ClientError as error:
-            if "NotFound" not in error.response["Error"]["Code"]:
+            if "NotFound" not in error.response["Error"]["Code"] and "Unable to describe" not in str(error):
                 raise
     raise RuntimeError("the account does not stand still")
 
 
 def _look(aws, db):
     return {
-        "parameters": _parameters(aws), "secrets": _secrets(aws), "security groups": _security_groups(aws),
+        "parameters": parameters(aws), "secrets": _secrets(aws), "security groups": _security_groups(aws),
         **_files(aws), "target groups": _target_groups(aws), "rules": _rules(aws),
         "task definitions": _task_definitions(aws), "services": _services(aws), "groups": _groups(aws),
         "databases": sorted(db.databases()), "users": sorted(db.users()),
@@ -57,7 +57,7 @@ def tag_dict(tags):
     return {t.get("Key", t.get("key")): t.get("Value", t.get("value")) for t in tags or []}
 
 
-def _parameters(aws):
+def parameters(aws):
     pages = aws.ssm.get_paginator("get_parameters_by_path").paginate(Path="/", Recursive=True)
     return {p["Name"]: p["Value"] for page in pages for p in page["Parameters"]}
 
