@@ -1,53 +1,23 @@
 /*
- * From raw to snapshot in four passes: collect what there is (sweep, minus ghosts, with the overlay's and the
- * records' word), give each its place below resources/, hang it on its service and family, sort every listing.
+ * From raw to snapshot in four passes: collect what there is (sweep, minus ghosts, with the
+ * overlay's and the records' word), give each its place below resources/, hang it on its service
+ * and family, sort every listing.
  *
- * Ghosts are left out in the first pass, so no later one knows of them: what the overlay calls gone, and what carries the
- * claim of a record that was seen to vanish.
- *
- * During the build families and services are growing `draft`s; the snapshot's own structs are const for everybody else.
+ * During the build families and services are growing `draft`s; the snapshot's own structs are const
+ * for everybody else.
  */
-#include "cache/build.h"
+#include "cache/draft.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/str.h"
 
-const char *const index_reserved[] = {"blueprint.json", "next-id", "services.tsv", "resources",
-                                      "plan", "graph.dot", NULL};
+const char *const index_reserved[] = {
+    "blueprint.json", "next-id", "services.tsv", "resources", "plan", "graph.dot", NULL};
 
-struct list {
-    const void **items;
-    size_t n, cap;
-};
-
-struct service_draft {
-    struct index_service *service;
-    struct list resources;
-};
-
-struct family_draft {
-    struct index_family *family;
-    struct map *services; /* id → struct service_draft * */
-    struct list all, shared;
-};
-
-struct build {
-    const struct build_input *in;
-    struct arena *a;
-    struct snapshot *s;
-    struct list resources; /* struct index_resource * */
-    struct map *by_key;
-    struct map *families; /* id → struct family_draft * */
-    struct map *family_count; /* service id → number of families, as a pointer */
-    struct list family_list, problems;
-};
-
-static int list_add(struct list *l, const void *item)
+int list_add(struct list *l, const void *item)
 {
     if (l->n == l->cap) {
         size_t cap = l->cap ? l->cap * 2 : 16;
@@ -62,18 +32,23 @@ static int list_add(struct list *l, const void *item)
 }
 
 /* Sorts and copies into the arena. */
-static const void *list_finish(struct build *b, struct list *l, int (*order)(const void *, const void *))
+const void *list_finish(struct build *b, struct list *l, int (*order)(const void *, const void *))
 {
     const void **out = arena_array(b->a, l->n, sizeof(*out));
 
     if (out && l->n > 0) {
-        if (order)
-            qsort(l->items, l->n, sizeof(*l->items), order);
+        qsort(l->items, l->n, sizeof(*l->items), order);
         memcpy(out, l->items, l->n * sizeof(*out));
     }
     free(l->items);
     l->items = NULL;
     return out;
+}
+
+int order_by_link(const void *x, const void *y)
+{
+    return strcmp((*(const struct index_resource *const *)x)->link,
+                  (*(const struct index_resource *const *)y)->link);
 }
 
 #define ORDER(name, type, expression)                                                              \
@@ -83,218 +58,22 @@ static const void *list_finish(struct build *b, struct list *l, int (*order)(con
         return strcmp(a->expression, b->expression);                                               \
     }
 ORDER(by_key, struct index_resource, key)
-ORDER(by_link, struct index_resource, link)
 ORDER(by_family_name, struct index_family, name)
 ORDER(by_service_name, struct index_service, name)
 ORDER(by_service_link, struct index_service, link)
-ORDER(by_group_name, struct index_group, name)
 
-static int by_place(const void *x, const void *y)
+static int by_text(const void *x, const void *y)
 {
-    const struct index_resource *a = *(const struct index_resource *const *)x,
-                                *b = *(const struct index_resource *const *)y;
-    int order = strcmp(a->service, b->service);
-
-    if (order == 0)
-        order = strcmp(a->type, b->type);
-    if (order == 0)
-        order = strcmp(a->id, b->id);
-    return order ? order : strcmp(a->key, b->key);
+    return strcmp(*(const char *const *)x, *(const char *const *)y);
 }
 
-/* --- first pass: what there is --- */
-
-static const char *tag_of(const struct index_tag *tags, size_t n, const char *key)
+/* A line for .svcfs/errors: one line whatever stands in a tag. */
+int problem_add(struct build *b, char *line)
 {
-    for (size_t i = 0; i < n; i++)
-        if (streq(tags[i].key, key))
-            return tags[i].value;
-    return NULL;
-}
-
-static bool is_ghost(const struct build *b, const struct index_tag *tags, size_t n)
-{
-    const char *claim = tag_of(tags, n, "svcfs:claim");
-
-    return claim && map_get(b->in->dead_claims, claim);
-}
-
-static int set_names(struct build *b, struct index_resource *r)
-{
-    struct name_path path;
-    char link[NAME_SIZE];
-
-    r->has_arn = name_path_from_arn(r->key, &path) == 0;
-    if (!r->has_arn && name_path_from_key(r->key, &path) < 0)
-        return -EINVAL;
-    name_link(&path, link);
-    r->service = arena_strdup(b->a, path.service);
-    r->type = arena_strdup(b->a, path.type);
-    r->id = arena_strdup(b->a, path.id);
-    r->link = arena_strdup(b->a, link);
-    return r->service && r->type && r->id && r->link ? 0 : -ENOMEM;
-}
-
-/* *ret (may be NULL) gets the resource, or NULL where key is nothing that can be shown. */
-static int add_resource(struct build *b, const char *key, const struct index_tag *tags, size_t n,
-                        struct index_resource **ret)
-{
-    struct index_resource *r = arena_alloc(b->a, sizeof(*r));
-
-    if (ret)
-        *ret = NULL;
-    if (!r)
-        return -ENOMEM;
-    r->key = arena_strdup(b->a, key);
-    r->tags = raw_tags(b->a, tags, n);
-    r->n_tags = n;
-    if (!r->key || !r->tags)
-        return -ENOMEM;
-    int e = set_names(b, r);
-    if (e == -EINVAL) {
-        const char *line = arena_printf(b->a, "%s: not an ARN that svcfs can place", key);
-        return line ? list_add(&b->problems, line) : -ENOMEM;
-    }
-    if (e == 0)
-        e = map_put(b->by_key, r->key, r, NULL);
-    if (e == 0)
-        e = list_add(&b->resources, r);
-    if (e == 0 && ret)
-        *ret = r;
-    return e;
-}
-
-static int collect_swept(struct build *b)
-{
-    struct map_iter it = {0};
-    const char *key;
-    void *value;
-
-    while (map_next(b->in->resources->by_key, &it, &key, &value)) {
-        const struct raw_resource *r = value;
-        if (map_get(b->in->overlay, key) || is_ghost(b, r->tags, r->n_tags))
-            continue;
-        int e = add_resource(b, key, r->tags, r->n_tags, NULL);
-        if (e < 0)
-            return e;
-    }
-    it = (struct map_iter){0};
-    while (map_next(b->in->overlay, &it, &key, &value)) {
-        const struct overlay_entry *o = value;
-        if (o->gone || is_ghost(b, o->tags, o->n_tags))
-            continue;
-        int e = add_resource(b, key, o->tags, o->n_tags, NULL);
-        if (e < 0)
-            return e;
-    }
-    return 0;
-}
-
-static int collect_record(struct build *b, const struct overlay_record *rec)
-{
-    const struct index_tag tags[] = {{b->in->service_tag, rec->id},
-                                     {b->in->family_tag, rec->family},
-                                     {"management-mode", "automatic"},
-                                     {"svcfs:claim", rec->claim},
-                                     {"svcfs:phase", rec->phase}};
-    const char *arn = arena_printf(b->a, "arn:%s:ssm:%s:%s:parameter/svcfs/%s", b->in->partition,
-                                   b->in->region, b->in->account, rec->id);
-    int e = arn ? 0 : -ENOMEM;
-
-    if (e == 0 && !map_get(b->by_key, arn))
-        e = add_resource(b, arn, tags, ARRAY_SIZE(tags), NULL);
-    /* Things without an ARN carry no tags; they are hung on the service in the next pass by this one. */
-    for (size_t i = 0; e == 0 && i < rec->n_keys; i++)
-        if (!map_get(b->by_key, rec->keys[i]))
-            e = add_resource(b, rec->keys[i], tags, 0, NULL);
-    return e;
-}
-
-static int collect_records(struct build *b)
-{
-    struct map_iter it = {0};
-    const char *key;
-    void *value;
-    int e = 0;
-
-    while (e == 0 && map_next(b->in->records, &it, &key, &value))
-        e = collect_record(b, value);
-    return e;
-}
-
-static int collect_members(struct build *b)
-{
-    struct map_iter it = {0};
-    const char *key;
-    void *value;
-
-    while (b->in->groups && map_next(b->in->groups->by_name, &it, &key, &value)) {
-        const struct raw_group *g = value;
-        for (size_t i = 0; i < g->n_members; i++) {
-            const struct raw_resource *m = &g->members[i];
-            const struct overlay_entry *o = map_get(b->in->overlay, m->key);
-            if (map_get(b->by_key, m->key) || (o && o->gone) || is_ghost(b, m->tags, m->n_tags))
-                continue;
-            int e = add_resource(b, m->key, m->tags, m->n_tags, NULL);
-            if (e < 0)
-                return e;
-        }
-    }
-    return 0;
-}
-
-/* --- second pass: places --- */
-
-/* Two ARNs (of different regions or accounts) may have one path: all but the first get a hash of the ARN. */
-static int part_namesakes(struct build *b)
-{
-    struct index_resource *before = NULL;
-
-    if (b->resources.n > 0)
-        qsort(b->resources.items, b->resources.n, sizeof(void *), by_place);
-    for (size_t i = 0; i < b->resources.n; i++) {
-        struct index_resource *r = (struct index_resource *)b->resources.items[i];
-        bool same = before && streq(r->service, before->service) && streq(r->type, before->type) &&
-                    streq(r->id, before->id);
-        if (!same) {
-            before = r;
-            continue;
-        }
-        uint64_t hash = hash_stable(r->key, strlen(r->key));
-        r->id = arena_printf(b->a, "%.200s%%~%016" PRIx64, r->id, hash);
-        r->link = arena_printf(b->a, "%.200s%%~%016" PRIx64, r->link, hash);
-        if (!r->id || !r->link)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-static int make_kinds(struct build *b)
-{
-    struct index_kind *kinds = arena_array(b->a, b->resources.n, sizeof(*kinds));
-    struct index_type *types = arena_array(b->a, b->resources.n, sizeof(*types));
-    const struct index_resource **all = arena_array(b->a, b->resources.n, sizeof(*all));
-    size_t k = 0, t = 0;
-
-    if (!kinds || !types || !all)
-        return -ENOMEM;
-    if (b->resources.n > 0)
-        qsort(b->resources.items, b->resources.n, sizeof(void *), by_place);
-    for (size_t i = 0; i < b->resources.n; i++) {
-        const struct index_resource *r = b->resources.items[i];
-        bool new_kind = k == 0 || !streq(kinds[k - 1].name, r->service);
-        all[i] = r;
-        if (new_kind)
-            kinds[k++] = (struct index_kind){r->service, &types[t], 0};
-        if (new_kind || !streq(types[t - 1].name, r->type)) {
-            types[t++] = (struct index_type){r->type, &all[i], 0};
-            ((struct index_kind *)&kinds[k - 1])->n_types++;
-        }
-        types[t - 1].n_resources++;
-    }
-    b->s->kinds = kinds;
-    b->s->n_kinds = k;
-    return 0;
+    for (char *s = line; s && *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            *s = ' ';
+    return line ? list_add(&b->problems, line) : -ENOMEM;
 }
 
 /* --- third pass: services and families --- */
@@ -341,33 +120,32 @@ static struct service_draft *service_of(struct build *b, struct family_draft *f,
     s->phase = s->claim = "";
     d->service = s;
     uintptr_t count = (uintptr_t)map_get(b->family_count, id) + 1;
-    if (!s->id || !s->name || list_add(&f->all, s) < 0 ||
-        map_put(b->family_count, id, (void *)count, NULL) < 0)
+    if (!s->id || !s->name || map_put(b->family_count, id, (void *)count, NULL) < 0)
         return NULL;
     return d;
 }
 
 /* Whether r is the record of service id; then its tags tell phase and claim. */
-static bool is_record(const struct build *b, const struct index_resource *r, const char *id)
+static bool is_record(const struct index_resource *r, const char *id)
 {
-    const char *name = strstr(r->key, ":parameter/svcfs/");
-    const char *mode = index_tag(r, "management-mode");
+    const char *name = r->has_arn && streq(r->service, "ssm") && streq(r->type, "parameter")
+                           ? strstr(r->key, ":parameter/svcfs/")
+                           : NULL;
+    const char *mode = name ? index_tag(r, "management-mode") : NULL;
 
-    (void)b;
-    return name && r->has_arn && streq(name + strlen(":parameter/svcfs/"), id) && mode &&
-           streq(mode, "automatic");
+    return mode && streq(mode, "automatic") && streq(str_after(name, ":parameter/svcfs/"), id);
 }
 
 static int hang(struct build *b, struct index_resource *r)
 {
     const char *family = index_tag(r, b->in->family_tag), *id = index_tag(r, b->in->service_tag);
 
-    if (!family && id) {
-        const char *line = arena_printf(
-            b->a, "%s: has %s=%s but no %s, so it belongs to no service; add the tag or remove it",
-            r->key, b->in->service_tag, id, b->in->family_tag);
-        return line ? list_add(&b->problems, line) : -ENOMEM;
-    }
+    if (!family && id)
+        return problem_add(
+            b, arena_printf(b->a,
+                            "%s: has %s=%s but no %s, so it belongs to no service; add the "
+                            "tag or remove it",
+                            r->key, b->in->service_tag, id, b->in->family_tag));
     if (!family)
         return 0;
     struct family_draft *f = family_of(b, family);
@@ -380,7 +158,7 @@ static int hang(struct build *b, struct index_resource *r)
     if (!s)
         return -ENOMEM;
     r->owner = s->service;
-    if (is_record(b, r, id)) {
+    if (is_record(r, id)) {
         const char *phase = index_tag(r, "svcfs:phase"), *claim = index_tag(r, "svcfs:claim");
         s->service->managed = true;
         s->service->phase = phase ? phase : "";
@@ -441,19 +219,28 @@ static int hang_all(struct build *b)
 
 static int set_link(struct build *b, struct index_service *s)
 {
-    char id[NAME_SIZE], family[NAME_SIZE];
+    char id[NAME_SIZE], family[NAME_SIZE], whole[2 * NAME_SIZE], link[NAME_SIZE];
     bool unique = (uintptr_t)map_get(b->family_count, s->id) == 1;
 
     name_from_value(s->id, NULL, true, id);
     name_from_value(s->family->id, NULL, true, family);
-    if (unique)
-        s->link = arena_strdup(b->a, id);
-    else if (strlen(id) + strlen(family) < NAME_SIZE - 1)
-        s->link = arena_printf(b->a, "%s@%s", id, family);
-    else
-        s->link = arena_printf(b->a, "%.180s%%~%016" PRIx64, id,
-                               hash_stable(s->family->id, strlen(s->family->id)));
+    snprintf(whole, sizeof(whole), "%s%s%s", id, unique ? "" : "@", unique ? "" : family);
+    name_fit(whole, link);
+    s->link = arena_strdup(b->a, link);
     return s->link ? 0 : -ENOMEM;
+}
+
+/* Of several services with one id that which lives, then that of the first family: the same at
+ * every build. */
+static int note_id(struct build *b, struct index_service *s)
+{
+    struct map *all = b->s->private_->services_by_id;
+    const struct index_service *other = map_get(all, s->id);
+
+    if (other && (other->deleting == s->deleting ? strcmp(other->family->id, s->family->id) < 0
+                                                 : !other->deleting))
+        return 0;
+    return map_put(all, s->id, s, NULL);
 }
 
 static int finish_family(struct build *b, struct family_draft *d, struct list *links)
@@ -467,24 +254,25 @@ static int finish_family(struct build *b, struct family_draft *d, struct list *l
     while (e == 0 && map_next(d->services, &it, &key, &value)) {
         struct service_draft *s = value;
         s->service->n_resources = s->resources.n;
-        s->service->resources = list_finish(b, &s->resources, by_link);
+        s->service->resources = list_finish(b, &s->resources, order_by_link);
         e = s->service->resources ? set_link(b, s->service) : -ENOMEM;
         if (e == 0)
             e = list_add(s->service->deleting ? &going : &here, s->service);
         if (e == 0 && !s->service->deleting)
             e = list_add(links, s->service);
         if (e == 0)
-            e = map_put(b->s->private_->services_by_id, s->service->id, s->service, NULL);
+            e = note_id(b, s->service);
     }
     d->family->n_services = here.n;
     d->family->services = list_finish(b, &here, by_service_name);
     d->family->n_deleting = going.n;
     d->family->deleting = list_finish(b, &going, by_service_name);
     d->family->n_shared = d->shared.n;
-    d->family->shared = list_finish(b, &d->shared, by_link);
+    d->family->shared = list_finish(b, &d->shared, order_by_link);
     if (e == 0)
         e = map_put(b->s->private_->families_by_id, d->family->id, d->family, NULL);
-    return e < 0 || !d->family->services || !d->family->deleting || !d->family->shared ? -ENOMEM : 0;
+    return e < 0 || !d->family->services || !d->family->deleting || !d->family->shared ? -ENOMEM
+                                                                                       : 0;
 }
 
 static int finish_families(struct build *b)
@@ -504,106 +292,6 @@ static int finish_families(struct build *b)
     return e < 0 || !b->s->services || !b->s->families ? -ENOMEM : 0;
 }
 
-/* --- groups --- */
-
-/* One filter of a tag query: r has key with one of values (any, where there are none). */
-static bool filter_matches(const struct index_resource *r, json_t *filter)
-{
-    const char *key = json_string_value(json_object_get(filter, "Key"));
-    json_t *values = json_object_get(filter, "Values"), *v;
-    const char *has = key ? index_tag(r, key) : NULL;
-    size_t i;
-
-    if (!has)
-        return false;
-    json_array_foreach(values, i, v)
-    {
-        if (json_is_string(v) && streq(json_string_value(v), has))
-            return true;
-    }
-    return json_array_size(values) == 0;
-}
-
-static int matching(struct build *b, const char *query, struct list *out)
-{
-    _cleanup_json_ json_t *outer = json_loads(query, 0, NULL);
-    const char *text = json_string_value(json_object_get(outer, "Query"));
-    _cleanup_json_ json_t *inner = text ? json_loads(text, 0, NULL) : NULL;
-    json_t *filters = json_object_get(inner, "TagFilters"), *filter;
-    int e = 0;
-
-    for (size_t k = 0; e == 0 && json_array_size(filters) > 0 && k < b->resources.n; k++) {
-        const struct index_resource *r = b->resources.items[k];
-        bool all = r->has_arn;
-        size_t i;
-        json_array_foreach(filters, i, filter)
-        {
-            all = all && filter_matches(r, filter);
-        }
-        if (all)
-            e = list_add(out, r);
-    }
-    return e;
-}
-
-static int add_group(struct build *b, struct list *groups, const char *name, const char *arn,
-                     const char *query, const struct raw_group *raw)
-{
-    struct index_group *g = arena_alloc(b->a, sizeof(*g));
-    struct list members = {0};
-    int e = g ? 0 : -ENOMEM;
-
-    if (e == 0 && query && (!raw || raw->by_our_tags))
-        e = matching(b, query, &members);
-    for (size_t i = 0; e == 0 && raw && i < raw->n_members; i++) {
-        const void *r = map_get(b->by_key, raw->members[i].key);
-        e = r ? list_add(&members, r) : 0;
-    }
-    if (e < 0) {
-        free(members.items);
-        return e;
-    }
-    g->name = arena_strdup(b->a, name);
-    g->arn = arena_strdup(b->a, arn);
-    g->query = query ? arena_strdup(b->a, query) : NULL;
-    g->n_resources = members.n;
-    g->resources = list_finish(b, &members, by_link);
-    if (!g->name || !g->arn || (query && !g->query) || !g->resources)
-        return -ENOMEM;
-    return list_add(groups, g);
-}
-
-static int make_groups(struct build *b)
-{
-    struct list list = {0};
-    struct map_iter it = {0};
-    const char *name;
-    void *value;
-    int e = 0;
-
-    while (e == 0 && b->in->groups && map_next(b->in->groups->by_name, &it, &name, &value)) {
-        const struct raw_group *g = value;
-        if (!map_get(b->in->overlay_groups, name))
-            e = add_group(b, &list, name, g->arn, g->query, g);
-    }
-    it = (struct map_iter){0};
-    while (e == 0 && map_next(b->in->overlay_groups, &it, &name, &value)) {
-        const struct overlay_group *o = value;
-        if (o->query)
-            e = add_group(b, &list, name, o->arn, o->query, NULL);
-    }
-    if (e == 0 && list.n > 0)
-        qsort(list.items, list.n, sizeof(void *), by_group_name);
-    struct index_group *groups = arena_array(b->a, list.n, sizeof(*groups));
-    for (size_t i = 0; groups && i < list.n; i++)
-        groups[i] = *(const struct index_group *)list.items[i];
-    b->s->groups = groups;
-    b->s->n_groups = list.n;
-    b->s->groups_known = b->in->groups != NULL;
-    free(list.items);
-    return e < 0 || !groups ? -ENOMEM : 0;
-}
-
 /* --- all --- */
 
 static int finish_resources(struct build *b)
@@ -614,10 +302,18 @@ static int finish_resources(struct build *b)
             return -ENOMEM;
     }
     b->s->n_problems = b->problems.n;
-    b->s->problems = list_finish(b, &b->problems, NULL);
+    b->s->problems = list_finish(b, &b->problems, by_text);
     b->s->n_resources = b->resources.n;
     b->s->resources = list_finish(b, &b->resources, by_key);
     return b->s->problems && b->s->resources ? 0 : -ENOMEM;
+}
+
+static void list_free(void *value)
+{
+    struct list *l = value;
+
+    free(l->items);
+    free(l);
 }
 
 static void build_done(struct build *b)
@@ -633,12 +329,13 @@ static void build_done(struct build *b)
         while (map_next(d->services, &inner, &key, &draft))
             free(((struct service_draft *)draft)->resources.items);
         map_free(d->services);
-        free(d->all.items);
         free(d->shared.items);
     }
     map_free(b->families);
     map_free(b->family_count);
     map_free(b->by_key);
+    map_free_with(b->by_tag[0], list_free);
+    map_free_with(b->by_tag[1], list_free);
     free(b->resources.items);
     free(b->family_list.items);
     free(b->problems.items);
@@ -683,14 +380,16 @@ int build_snapshot(const struct build_input *in, const struct snapshot **ret)
         return e;
     b.a = b.s->private_->arena;
     b.by_key = map_new();
+    b.by_tag[0] = map_new();
+    b.by_tag[1] = map_new();
     b.families = map_new();
     b.family_count = map_new();
-    if (!b.by_key || !b.families || !b.family_count)
+    if (!b.by_key || !b.by_tag[0] || !b.by_tag[1] || !b.families || !b.family_count)
         e = -ENOMEM;
 
     int (*const passes[])(struct build *) = {
-        collect_swept, collect_records, collect_members, part_namesakes,  hang_all,
-        make_kinds,    make_groups,     finish_families, finish_resources,
+        collect_swept, collect_records, collect_members, collect_part_namesakes, hang_all,
+        collect_kinds, groups_make,     finish_families, finish_resources,
     };
     for (size_t i = 0; e == 0 && i < ARRAY_SIZE(passes); i++)
         e = passes[i](&b);

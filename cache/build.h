@@ -24,8 +24,9 @@ extern const char *const index_reserved[];
 
 /* The overlay's word on one resource. */
 struct overlay_entry {
-    struct index_tag *tags; /* strings in one allocation behind it */
+    struct index_tag *tags; /* strings in one allocation behind it; where gone, what it had */
     size_t n_tags;
+    size_t n_dropped;       /* further ones behind tags, without a value: keys that it had, but has no more */
     bool gone;
     int64_t put_ms; /* monotonic */
 };

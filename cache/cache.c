@@ -1,16 +1,21 @@
 /*
- * The cache: two threads around one set of inputs.
+ * The cache: three threads around one set of inputs.
  *
- *   refresher: sweeps by timer or on request, and hands the raw result over; it alone waits for AWS.
- *   publisher: builds a snapshot whenever an input changed, puts it in force, calls the observers, then wakes who waits.
+ *   refresher: sweeps the resources by timer or on request, and hands the raw result over.
+ *   grouper: sweeps the groups once the resources are there. Some thousand groups take minutes at
+ * the rate that AWS allows. publisher: builds a snapshot whenever an input changed, puts it in
+ * force, calls the observers, then wakes who waits.
  *
- * They are two because own writes must show within milliseconds, also while a sweep hangs on a stalled AWS.
+ * The publisher is apart because own writes must show within milliseconds, also while a sweep hangs
+ * on a stalled AWS.
  *
- * `changes` counts changes of the inputs, `built` up to which of them the newest snapshot goes; so a flush waits for
- * built ≥ the changes it saw. The lock guards the inputs and is held while building (processor time, no calls);
- * the newest snapshot has a lock of its own, so readers never wait for a build.
+ * `changes` counts changes of the inputs, `built` up to which of them the newest snapshot goes; so
+ * a flush waits for built >= the changes it saw. The lock guards the inputs and is held while
+ * building (processor time, no calls); the newest snapshot and the freshness have a lock of their
+ * own, so readers never wait for a build. Order: lock, newest_lock.
  *
- * Rejected: publishing from whoever writes. Observers would then run on many threads, and out of order.
+ * Rejected: publishing from whoever writes. Observers would then run on many threads, and out of
+ * order.
  */
 #include "cache/cache.h"
 
@@ -38,24 +43,26 @@ struct cache {
     char *family_tag, *service_tag, *account, *region, *partition;
     int64_t refresh_ms;
     struct cancel *stop;
-    pthread_t refresher, publisher;
-    bool refreshing, publishing; /* threads exist */
+    pthread_t refresher, grouper, publisher;
+    bool refreshing, grouping, publishing; /* threads exist; the last one under the lock */
     struct observer observers[OBSERVERS_MAX];
     size_t n_observers;
 
     pthread_mutex_t lock;
-    pthread_cond_t changed;        /* anything below */
+    pthread_cond_t changed; /* anything below */
     struct overlay overlay;
     struct raw_resources *resources; /* NULL before the first sweep */
     struct raw_groups *groups;
     char **blueprints;
     char *groups_problem;
     uint64_t changes, built;
-    uint64_t wanted, done;         /* sweeps asked for; begun after that many were asked for, and ended */
-    bool failed;                   /* a sweep failed: observers are to be told */
-    struct cache_freshness freshness;
+    int build_error;       /* of the last build */
+    bool groups_due;       /* there was a sweep since the groups were swept */
+    uint64_t wanted, done; /* sweeps asked for; begun after that many were asked for, and ended */
+    bool failed;           /* a sweep failed: observers are to be told */
 
     pthread_mutex_t newest_lock;
+    struct cache_freshness freshness;
     const struct snapshot *newest;
     uint64_t generation;
 };
@@ -160,13 +167,13 @@ static void *publisher_main(void *arg)
             call_observers(c, s, s);
         }
         pthread_mutex_lock(&c->lock);
-        if (r == 0 && dirty)
+        if (dirty) { /* no memory: the last snapshot stays; the next change tries again */
+            if (r < 0)
+                log_debug("the snapshot cannot be built: %s", fault_errno_name(r));
             c->built = goal;
-        pthread_cond_broadcast(&c->changed);
-        if (r < 0) { /* no memory: the last snapshot stays; the next change tries again */
-            log_debug("the snapshot cannot be built: %s", fault_errno_name(r));
-            c->built = goal;
+            c->build_error = r;
         }
+        pthread_cond_broadcast(&c->changed);
     }
     pthread_mutex_unlock(&c->lock);
     return NULL;
@@ -179,21 +186,40 @@ static void touch(struct cache *c)
     pthread_cond_broadcast(&c->changed);
 }
 
-/* --- the refresher --- */
+/* --- the refresher and the grouper --- */
+
+static void set_sweeping(struct cache *c, bool sweeping)
+{
+    pthread_mutex_lock(&c->newest_lock);
+    c->freshness.sweeping = sweeping;
+    pthread_mutex_unlock(&c->newest_lock);
+}
+
+static void note_success(struct cache *c, int64_t begun_wall_ms)
+{
+    pthread_mutex_lock(&c->newest_lock);
+    c->freshness.begun_wall_ms = begun_wall_ms;
+    c->freshness.ended_wall_ms = c->clock->wall_ms(c->clock);
+    c->freshness.sweeps++;
+    c->freshness.last = FAULT_INIT;
+    pthread_mutex_unlock(&c->newest_lock);
+}
 
 static void note_failure(struct cache *c, const struct fault *f)
 {
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->newest_lock);
     c->freshness.last = *f;
+    pthread_mutex_unlock(&c->newest_lock);
+    pthread_mutex_lock(&c->lock);
     c->failed = true;
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
 }
 
-/* Puts the sweep into force and waits until it is. */
-static void take_resources(struct cache *c, struct raw_resources *r)
+/* Takes r over, puts it into force, and waits until it is. */
+static int take_resources(struct cache *c, struct raw_resources *r, struct fault *f)
 {
-    int64_t begun = r->begun_wall_ms;
+    int result = 0;
 
     pthread_mutex_lock(&c->lock);
     overlay_settle(&c->overlay, r);
@@ -203,24 +229,58 @@ static void take_resources(struct cache *c, struct raw_resources *r)
     uint64_t goal = c->changes;
     while (c->built < goal && !cancel_raised(c->stop))
         pthread_cond_wait(&c->changed, &c->lock);
-    c->freshness.begun_wall_ms = begun;
-    c->freshness.ended_wall_ms = c->clock->wall_ms(c->clock);
-    c->freshness.sweeps++;
-    c->freshness.last = FAULT_INIT;
+    if (c->built < goal)
+        result = fault_set(f, -ECANCELED, "stopped");
+    else if (c->build_error < 0)
+        result = fault_set(f, c->build_error, "the snapshot cannot be built: no memory");
+    else
+        c->groups_due = true;
     pthread_mutex_unlock(&c->lock);
+    return result;
 }
 
-static void refresh_groups(struct cache *c, const struct sweep_env *e)
+static int refresh_once(struct cache *c)
 {
-    struct raw_groups *g = NULL;
+    const struct sweep_env e = {c->aws, c->family_tag, c->service_tag, c->stop};
+    struct raw_resources *r = NULL;
     struct fault f = FAULT_INIT;
 
-    int r = sweep_groups(e, c->groups, &g, &f); /* only this thread changes c->groups */
+    pthread_mutex_lock(&c->lock);
+    uint64_t goal = c->wanted;
+    pthread_mutex_unlock(&c->lock);
+    set_sweeping(c, true);
+    int result = sweep_resources(&e, &r, &f);
+    if (result == 0) {
+        int64_t begun = r->begun_wall_ms;
+        result = take_resources(c, r, &f);
+        if (result == 0)
+            note_success(c, begun);
+    }
+    set_sweeping(c, false);
+    if (result == -ECANCELED) /* only by cache_stop */
+        return result;
+    if (result < 0)
+        note_failure(c, &f);
+    pthread_mutex_lock(&c->lock);
+    c->done = goal;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+    return result;
+}
+
+static void refresh_groups(struct cache *c)
+{
+    const struct sweep_env e = {c->aws, c->family_tag, c->service_tag, c->stop};
+    struct raw_groups *g = NULL;
+    struct fault f = FAULT_INIT;
+    char *problem = NULL;
+
+    int r = sweep_groups(&e, c->groups, &g, &f); /* only this thread changes c->groups */
     if (r == -ECANCELED)
         return;
-    char *problem =
-        r < 0 ? str_printf("the resource groups cannot be read: %s: %s: %s", f.call, f.code, f.message)
-              : NULL;
+    if (r < 0)
+        problem =
+            str_printf("the resource groups cannot be read: %s: %s: %s", f.call, f.code, f.message);
     pthread_mutex_lock(&c->lock);
     free(c->groups_problem);
     c->groups_problem = problem;
@@ -233,29 +293,23 @@ static void refresh_groups(struct cache *c, const struct sweep_env *e)
     pthread_mutex_unlock(&c->lock);
 }
 
-static int refresh_once(struct cache *c)
+static void *grouper_main(void *arg)
 {
-    const struct sweep_env e = {c->aws, c->family_tag, c->service_tag, c->stop};
-    struct raw_resources *r = NULL;
-    struct fault f = FAULT_INIT;
+    struct cache *c = arg;
 
     pthread_mutex_lock(&c->lock);
-    uint64_t goal = c->wanted;
-    c->freshness.sweeping = true;
+    while (!cancel_raised(c->stop)) {
+        if (!c->groups_due) {
+            pthread_cond_wait(&c->changed, &c->lock);
+            continue;
+        }
+        c->groups_due = false;
+        pthread_mutex_unlock(&c->lock);
+        refresh_groups(c);
+        pthread_mutex_lock(&c->lock);
+    }
     pthread_mutex_unlock(&c->lock);
-    int result = sweep_resources(&e, &r, &f);
-    if (result == 0)
-        take_resources(c, r);
-    else if (result != -ECANCELED)
-        note_failure(c, &f);
-    pthread_mutex_lock(&c->lock);
-    c->freshness.sweeping = false;
-    c->done = goal;
-    pthread_cond_broadcast(&c->changed);
-    pthread_mutex_unlock(&c->lock);
-    if (result == 0)
-        refresh_groups(c, &e);
-    return result;
+    return NULL;
 }
 
 static void wait_for_turn(struct cache *c, int64_t until_ms)
@@ -289,7 +343,7 @@ static void *refresher_main(void *arg)
         bool good = refresh_once(c) == 0;
         int64_t pause = good ? c->refresh_ms : MIN(backoff, c->refresh_ms);
 
-        backoff = good ? BACKOFF_FIRST_MS : backoff * 2;
+        backoff = good ? BACKOFF_FIRST_MS : MIN(backoff * 2, c->refresh_ms);
         wait_for_turn(c, c->clock->monotonic_ms(c->clock) + pause);
     }
     return NULL;
@@ -319,11 +373,13 @@ int cache_refresh(struct cache *c, struct cancel *cancel, struct fault *f)
         pthread_cond_wait(&c->changed, &c->lock);
     if (c->done < mine)
         r = fault_set(f, -ECANCELED, "the refresh goes on, but nobody waits for it any more");
-    else if (c->freshness.last.err)
-        r = fault_copy(f, &c->freshness.last);
     pthread_mutex_unlock(&c->lock);
     cancel_remove(cancel, &w);
-    return r;
+    if (r < 0)
+        return r;
+    struct cache_freshness fresh;
+    cache_freshness(c, &fresh);
+    return fresh.last.err ? fault_copy(f, &fresh.last) : 0;
 }
 
 void cache_flush(struct cache *c)
@@ -337,9 +393,9 @@ void cache_flush(struct cache *c)
 
 void cache_freshness(struct cache *c, struct cache_freshness *ret)
 {
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->newest_lock);
     *ret = c->freshness;
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->newest_lock);
 }
 
 /* --- inputs --- */
@@ -355,13 +411,15 @@ static int touched(struct cache *c, int r)
 int cache_put(struct cache *c, const char *key, const struct index_tag *tags, size_t n_tags)
 {
     pthread_mutex_lock(&c->lock);
-    return touched(c, overlay_put(&c->overlay, key, tags, n_tags, c->clock->monotonic_ms(c->clock)));
+    return touched(c, overlay_put(&c->overlay, key, tags, n_tags, c->resources,
+                                  c->clock->monotonic_ms(c->clock)));
 }
 
 int cache_gone(struct cache *c, const char *key)
 {
     pthread_mutex_lock(&c->lock);
-    return touched(c, overlay_gone(&c->overlay, key, c->clock->monotonic_ms(c->clock)));
+    return touched(c,
+                   overlay_gone(&c->overlay, key, c->resources, c->clock->monotonic_ms(c->clock)));
 }
 
 int cache_put_group(struct cache *c, const char *name, const char *arn, const char *query)
@@ -452,19 +510,27 @@ int cache_new(struct cache **ret, const struct cache_options *o, struct fault *f
     return 0;
 }
 
+static int start_thread(pthread_t *ret, bool *ret_running, void *(*run)(void *), struct cache *c)
+{
+    int r = pthread_create(ret, NULL, run, c);
+
+    *ret_running = r == 0;
+    return -r;
+}
+
 int cache_start(struct cache *c, struct fault *f)
 {
-    int r = pthread_create(&c->publisher, NULL, publisher_main, c);
-
-    c->publishing = r == 0;
-    if (r == 0) {
-        r = pthread_create(&c->refresher, NULL, refresher_main, c);
-        c->refreshing = r == 0;
-    }
+    pthread_mutex_lock(&c->lock); /* the publisher waits until publishing is set */
+    int r = start_thread(&c->publisher, &c->publishing, publisher_main, c);
+    pthread_mutex_unlock(&c->lock);
+    if (r == 0)
+        r = start_thread(&c->grouper, &c->grouping, grouper_main, c);
+    if (r == 0)
+        r = start_thread(&c->refresher, &c->refreshing, refresher_main, c);
     if (r == 0)
         return 0;
     cache_stop(c);
-    return fault_set(f, -r, "cannot start the refresher");
+    return fault_set(f, r, "cannot start the refresher");
 }
 
 void cache_stop(struct cache *c)
@@ -473,9 +539,11 @@ void cache_stop(struct cache *c)
     wake_waiters(c);
     if (c->refreshing)
         pthread_join(c->refresher, NULL);
+    if (c->grouping)
+        pthread_join(c->grouper, NULL);
     if (c->publishing)
         pthread_join(c->publisher, NULL);
-    c->refreshing = false;
+    c->refreshing = c->grouping = false;
     pthread_mutex_lock(&c->lock);
     c->publishing = false;
     pthread_mutex_unlock(&c->lock);
@@ -485,6 +553,8 @@ void cache_free(struct cache *c)
 {
     if (!c)
         return;
+    if (c->refreshing || c->grouping || c->publishing)
+        cache_stop(c);
     snapshot_unref(c->newest);
     raw_resources_free(c->resources);
     raw_groups_free(c->groups);

@@ -1,6 +1,6 @@
 /*
- * Differences by merging sorted listings. Two resources are the same if key, tags and place are; two services if what the
- * tree shows of them from the snapshot is.
+ * Differences by merging sorted listings. Two resources are the same if key, tags and place are;
+ * two services if what the tree shows of them from the snapshot is.
  */
 #include "cache/diff.h"
 
@@ -50,6 +50,11 @@ static enum diff_how how(const void *a, const void *b)
 
 /* --- what is the same --- */
 
+static bool same_place(const struct index_resource *a, const struct index_resource *b)
+{
+    return streq(a->service, b->service) && streq(a->type, b->type) && streq(a->id, b->id);
+}
+
 static bool same_resource(const struct index_resource *a, const struct index_resource *b)
 {
     if (a->n_tags != b->n_tags || !streq(a->key, b->key) || !streq(a->id, b->id) ||
@@ -65,7 +70,9 @@ static bool same_owner(const struct index_resource *a, const struct index_resour
 {
     if (!a->owner || !b->owner)
         return a->owner == b->owner;
-    return streq(a->owner->id, b->owner->id) && streq(a->owner->family->id, b->owner->family->id);
+    return streq(a->owner->id, b->owner->id) && streq(a->owner->link, b->owner->link) &&
+           a->owner->deleting == b->owner->deleting &&
+           streq(a->owner->family->id, b->owner->family->id);
 }
 
 static bool same_list(const struct index_resource *const *a, size_t n_a,
@@ -82,7 +89,6 @@ static bool same_list(const struct index_resource *const *a, size_t n_a,
 static bool same_service(const struct index_service *a, const struct index_service *b)
 {
     return a->managed == b->managed && streq(a->phase, b->phase) && streq(a->claim, b->claim) &&
-           streq(a->link, b->link) &&
            same_list(a->resources, a->n_resources, b->resources, b->n_resources);
 }
 
@@ -97,6 +103,11 @@ static void pair_service(struct differ *d, const void *x, const void *y)
 {
     const struct index_service *a = x, *b = y, *s = b ? b : a;
 
+    if (a && b && !streq(a->link, b->link)) { /* it has another name in services/ now */
+        pair_service(d, a, NULL);
+        pair_service(d, NULL, b);
+        return;
+    }
     if (!a || !b || !same_service(a, b))
         tell(d, (struct diff){
                     .kind = DIFF_SERVICE, .how = how(a, b), .family = s->family, .service = s});
@@ -122,6 +133,11 @@ static void pair_resource(struct differ *d, const void *x, const void *y)
 {
     const struct index_resource *a = x, *b = y;
 
+    if (a && b && !same_place(a, b)) {
+        pair_resource(d, a, NULL);
+        pair_resource(d, NULL, b);
+        return;
+    }
     if (!a || !b || !same_resource(a, b) || !same_owner(a, b))
         tell(d, (struct diff){.kind = DIFF_RESOURCE, .how = how(a, b), .resource = b ? b : a});
 }

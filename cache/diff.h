@@ -7,7 +7,7 @@ enum diff_kind {
     DIFF_FAMILY,   /* family appeared or went, or whether it has a blueprint changed; service NULL */
     DIFF_SERVICE,  /* service appeared, went, moved between families/ and deleting/, or changed */
     DIFF_SHARED,   /* the family's shared resources changed */
-    DIFF_RESOURCE, /* appeared, went, or its tags changed */
+    DIFF_RESOURCE, /* appeared, went, or its tags or what is said of its owner changed */
     DIFF_GROUP     /* appeared, went, or its members or query changed */
 };
 enum diff_how { DIFF_ADDED, DIFF_REMOVED, DIFF_CHANGED };
@@ -21,5 +21,6 @@ struct diff {
     const struct index_group *group;
 };
 typedef void (*diff_fn)(void *arg, const struct diff *d);
-/* old may be NULL. A service that went from services to deleting is REMOVED (old one) and ADDED (new one). */
+/* old may be NULL. A service that went from services to deleting, or whose link in services/ changed, is REMOVED (old
+ * one) and ADDED (new one); so is a resource that has another place now, since its path was another ARN's. */
 void diff_snapshots(const struct snapshot *old, const struct snapshot *now, diff_fn fn, void *arg);

@@ -1,7 +1,10 @@
 /*
- * An entry leaves the overlay when a sweep that began after it says the same: the new tags are shown, or the key is no longer
- * listed. What was put is believed for an hour at most, since somebody else may have deleted it; what is gone is
- * kept as long as the index lists it, and ten minutes more, since pages come from replicas that do not agree.
+ * An entry leaves the overlay when a sweep that began after it says the same: the new tags are
+ * shown and those taken away are not, or the key is no longer listed. What was put is believed for
+ * an hour at most, since somebody else may have deleted it; a tag taken away for ten minutes, since
+ * somebody else may have put it there again. What is gone is kept as long as the index lists it,
+ * and ten minutes more, since pages come from replicas that do not agree; unless what is listed
+ * carries another claim: names come again, and then it is the next life.
  */
 #include "cache/overlay.h"
 
@@ -10,7 +13,7 @@
 
 #include "base/str.h"
 
-enum { PUT_MAX_MS = 60 * 60 * 1000, GONE_MIN_MS = 10 * 60 * 1000 };
+enum { PUT_MAX_MS = 60 * 60 * 1000, DROPPED_MAX_MS = 10 * 60 * 1000, GONE_MIN_MS = 10 * 60 * 1000 };
 
 int overlay_init(struct overlay *o)
 {
@@ -65,35 +68,87 @@ static int replace(struct map *m, const char *key, void *value, void (*destroy)(
     return r;
 }
 
-int overlay_put(struct overlay *o, const char *key, const struct index_tag *tags, size_t n_tags,
-                int64_t now_ms)
+static const char *value_of(const struct index_tag *tags, size_t n, const char *key)
 {
-    size_t size = sizeof(struct overlay_entry) + n_tags * sizeof(*tags);
-
-    for (size_t i = 0; i < n_tags; i++)
-        size += strlen(tags[i].key) + strlen(tags[i].value) + 2;
-    struct overlay_entry *e = calloc(1, size);
-    if (!e)
-        return -ENOMEM;
-    e->tags = (struct index_tag *)(e + 1);
-    e->n_tags = n_tags;
-    e->put_ms = now_ms;
-    char *text = (char *)(e->tags + n_tags);
-    for (size_t i = 0; i < n_tags; i++) {
-        e->tags[i].key = text;
-        text = stpcpy(text, tags[i].key) + 1;
-        e->tags[i].value = text;
-        text = stpcpy(text, tags[i].value) + 1;
-    }
-    return replace(o->entries, key, e, free);
+    for (size_t i = 0; i < n; i++)
+        if (streq(tags[i].key, key))
+            return tags[i].value;
+    return NULL;
 }
 
-int overlay_gone(struct overlay *o, const char *key, int64_t now_ms)
+/* Tags, then keys without a value, all copied into one allocation. NULL: no memory. */
+static struct overlay_entry *entry_new(const struct index_tag *all, size_t n, size_t n_dropped,
+                                       int64_t now_ms)
 {
-    struct overlay_entry *e = calloc(1, sizeof(*e));
+    size_t size = sizeof(struct overlay_entry) + (n + n_dropped) * sizeof(*all);
 
+    for (size_t i = 0; i < n + n_dropped; i++)
+        size += strlen(all[i].key) + 1 + (i < n ? strlen(all[i].value) + 1 : 0);
+    struct overlay_entry *e = calloc(1, size);
+    if (!e)
+        return NULL;
+    *e = (struct overlay_entry){(struct index_tag *)(e + 1), n, n_dropped, false, now_ms};
+    char *text = (char *)(e->tags + n + n_dropped);
+    for (size_t i = 0; i < n + n_dropped; i++) {
+        e->tags[i].key = text;
+        text = stpcpy(text, all[i].key) + 1;
+        if (i >= n)
+            continue;
+        e->tags[i].value = text;
+        text = stpcpy(text, all[i].value) + 1;
+    }
+    return e;
+}
+
+/* Adds the keys of from that put does not have and that are not there yet. AWS's own tags are never
+ * put by us. */
+static size_t add_dropped(struct index_tag *all, size_t n, const struct index_tag *from,
+                          size_t n_from)
+{
+    for (size_t i = 0; i < n_from; i++) {
+        bool there = str_starts(from[i].key, "aws:");
+        for (size_t k = 0; k < n && !there; k++)
+            there = streq(all[k].key, from[i].key);
+        if (!there)
+            all[n++] = (struct index_tag){from[i].key, NULL};
+    }
+    return n;
+}
+
+int overlay_put(struct overlay *o, const char *key, const struct index_tag *tags, size_t n_tags,
+                const struct raw_resources *swept, int64_t now_ms)
+{
+    const struct overlay_entry *before = map_get(o->entries, key);
+    const struct raw_resource *known = swept ? map_get(swept->by_key, key) : NULL;
+    size_t n_before = before && !before->gone ? before->n_tags + before->n_dropped : 0;
+    size_t n = n_tags + n_before + (known ? known->n_tags : 0);
+    _cleanup_free_ struct index_tag *all = calloc(n + 1, sizeof(*all));
+
+    if (!all)
+        return -ENOMEM;
+    if (n_tags > 0)
+        memcpy(all, tags, n_tags * sizeof(*all));
+    n = n_tags;
+    if (n_before > 0)
+        n = add_dropped(all, n, before->tags, n_before);
+    if (known && !(before && before->gone)) /* else it is another life's */
+        n = add_dropped(all, n, known->tags, known->n_tags);
+    return replace(o->entries, key, entry_new(all, n_tags, n - n_tags, now_ms), free);
+}
+
+int overlay_gone(struct overlay *o, const char *key, const struct raw_resources *swept,
+                 int64_t now_ms)
+{
+    const struct overlay_entry *before = map_get(o->entries, key);
+    const struct raw_resource *known = swept ? map_get(swept->by_key, key) : NULL;
+    struct overlay_entry *e;
+
+    if (before)
+        e = entry_new(before->tags, before->n_tags, 0, now_ms);
+    else
+        e = entry_new(known ? known->tags : NULL, known ? known->n_tags : 0, 0, now_ms);
     if (e)
-        *e = (struct overlay_entry){.gone = true, .put_ms = now_ms};
+        e->gone = true;
     return replace(o->entries, key, e, free);
 }
 
@@ -116,8 +171,11 @@ int overlay_put_group(struct overlay *o, const char *name, const char *arn, cons
 
 int overlay_put_record(struct overlay *o, const struct cache_record *from)
 {
-    struct overlay_record *r = calloc(1, sizeof(*r));
+    struct overlay_record *r;
 
+    if (map_get(o->dead_claims, from->claim))
+        return 0;
+    r = calloc(1, sizeof(*r));
     if (!r)
         return -ENOMEM;
     r->id = strdup(from->id);
@@ -153,16 +211,27 @@ int overlay_remove_record(struct overlay *o, const char *id, const char *claim)
 
 /* --- settling --- */
 
-/* Whether r shows all that e says (it may have tags of its own besides). */
-static bool shows(const struct raw_resource *r, const struct overlay_entry *e)
+/* Whether r shows what e says; it may have tags of its own besides. */
+static bool shows(const struct raw_resource *r, const struct overlay_entry *e, int64_t age_ms)
 {
-    size_t found = 0;
+    for (size_t i = 0; i < e->n_tags; i++) {
+        const char *value = value_of(r->tags, r->n_tags, e->tags[i].key);
+        if (!value || !streq(value, e->tags[i].value))
+            return false;
+    }
+    for (size_t i = 0; i < e->n_dropped && age_ms <= DROPPED_MAX_MS; i++)
+        if (value_of(r->tags, r->n_tags, e->tags[e->n_tags + i].key))
+            return false;
+    return true;
+}
 
-    for (size_t i = 0; i < e->n_tags; i++)
-        for (size_t k = 0; k < r->n_tags; k++)
-            found += streq(e->tags[i].key, r->tags[k].key) &&
-                     streq(e->tags[i].value, r->tags[k].value);
-    return found == e->n_tags;
+/* Whether r is not what went, but its successor. */
+static bool other_life(const struct raw_resource *r, const struct overlay_entry *e)
+{
+    const char *had = value_of(e->tags, e->n_tags, "svcfs:claim");
+    const char *has = value_of(r->tags, r->n_tags, "svcfs:claim");
+
+    return had && has && !streq(had, has);
 }
 
 void overlay_settle(struct overlay *o, const struct raw_resources *r)
@@ -178,9 +247,9 @@ void overlay_settle(struct overlay *o, const struct raw_resources *r)
         bool settled;
 
         if (e->gone)
-            settled = !swept && age > GONE_MIN_MS;
+            settled = swept ? age >= 0 && other_life(swept, e) : age > GONE_MIN_MS;
         else
-            settled = age >= 0 && ((swept && shows(swept, e)) || age > PUT_MAX_MS);
+            settled = age >= 0 && ((swept && shows(swept, e, age)) || age > PUT_MAX_MS);
         if (settled)
             free(map_remove(o->entries, key));
     }

@@ -18,11 +18,14 @@ int overlay_init(struct overlay *o);
 void overlay_done(struct overlay *o);
 
 /* All: 0 or -ENOMEM (then nothing changed). */
+/* swept (may be NULL): the sweep in force, which tells what the resource has had. */
 int overlay_put(struct overlay *o, const char *key, const struct index_tag *tags, size_t n_tags,
-                int64_t now_ms);
-int overlay_gone(struct overlay *o, const char *key, int64_t now_ms);
+                const struct raw_resources *swept, int64_t now_ms);
+int overlay_gone(struct overlay *o, const char *key, const struct raw_resources *swept,
+                 int64_t now_ms);
 int overlay_put_group(struct overlay *o, const char *name, const char *arn, const char *query,
                       int64_t now_ms); /* query NULL: gone */
+/* A claim that is dead stays dead: a record read before its end and told after it changes nothing. */
 int overlay_put_record(struct overlay *o, const struct cache_record *r);
 int overlay_remove_record(struct overlay *o, const char *id, const char *claim);
 

@@ -1,6 +1,7 @@
 /*
- * Sweeps: what the tagging API and Resource Groups say, gathered whole or not at all. A page token after an error may give a
- * short list without a word, so a chain that breaks is thrown away and begun anew.
+ * Sweeps: what the tagging API and Resource Groups say, gathered whole or not at all. A page token
+ * after an error may give a short list without a word, so a chain that breaks is thrown away and
+ * begun anew.
  */
 #include "cache/raw.h"
 
@@ -56,18 +57,25 @@ const struct index_tag *raw_tags(struct arena *a, const struct index_tag *tags, 
 
 static const struct index_tag *tags_from_json(struct arena *a, json_t *object, size_t *ret_n)
 {
-    struct index_tag tags[64];
+    struct index_tag *tags = arena_array(a, json_object_size(object), sizeof(*tags));
     const char *key;
     json_t *value;
     size_t n = 0;
 
     json_object_foreach(object, key, value)
     {
-        if (n < ARRAY_SIZE(tags) && json_is_string(value))
-            tags[n++] = (struct index_tag){key, json_string_value(value)};
+        if (!tags || !json_is_string(value))
+            continue;
+        tags[n].key = arena_strdup(a, key);
+        tags[n].value = arena_strdup(a, json_string_value(value));
+        if (!tags[n].key || !tags[n].value)
+            return NULL;
+        n++;
     }
+    if (tags && n > 1)
+        qsort(tags, n, sizeof(*tags), tag_order);
     *ret_n = n;
-    return raw_tags(a, tags, n);
+    return tags;
 }
 
 /* --- resources --- */
@@ -111,6 +119,8 @@ static int sweep_once(const struct sweep_env *e, struct raw_resources **ret, str
     }
     if (r == 0)
         *ret = steal_ptr(all);
+    else if (r == -ENOMEM) /* what on_resource gives has no words */
+        fault_set(f, r, "no memory");
     return r;
 }
 
@@ -169,10 +179,10 @@ static int read_query(struct groups_sweep *s, struct raw_group *g, struct fault 
     if (before && streq(before->arn, g->arn) && before->age < QUERY_AGE_MAX) {
         g->age = before->age + 1;
         g->query = before->query ? arena_strdup(s->all->arena, before->query) : NULL;
-        return before->query && !g->query ? -ENOMEM : 0;
+        return before->query && !g->query ? fault_set(f, -ENOMEM, "no memory") : 0;
     }
     int r = groups_get_query(s->env->aws, &s->ctx, g->name, &query, f);
-    if (r == -ENODATA || r == -ENOENT)
+    if (r == -ENODATA)
         return 0;
     if (r < 0)
         return r;
@@ -195,7 +205,8 @@ static json_t *tag_filters(const char *query)
     const char *first = json_string_value(json_array_get(types, 0));
     if (json_array_size(types) > 1 || (first && !streq(first, "AWS::AllSupported")))
         return NULL;
-    return json_incref(json_object_get(inner, "TagFilters"));
+    json_t *filters = json_object_get(inner, "TagFilters");
+    return json_array_size(filters) > 0 ? json_incref(filters) : NULL;
 }
 
 static bool ours_alone(const struct sweep_env *e, json_t *filters)
@@ -258,8 +269,6 @@ static int read_members(struct groups_sweep *s, struct raw_group *g, struct faul
     } else {
         r = groups_list_resources(s->env->aws, &s->ctx, g->name, on_member, s, f);
     }
-    if (r == -ENOENT) /* deleted meanwhile */
-        r = 0, s->n_members = 0;
     if (r < 0)
         return r;
     struct raw_resource *copy = arena_array(s->all->arena, s->n_members, sizeof(*copy));
@@ -295,9 +304,15 @@ int sweep_groups(const struct sweep_env *e, const struct raw_groups *old, struct
         r = read_query(&s, value, f);
         if (r == 0)
             r = read_members(&s, value, f);
+        if (r == -ENOENT) { /* deleted since it was listed */
+            map_remove(all->by_name, name);
+            r = 0;
+        }
     }
     free(s.members);
     if (r == 0)
         *ret = steal_ptr(all);
+    else if (r == -ENOMEM)
+        fault_set(f, r, "no memory");
     return r;
 }
