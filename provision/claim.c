@@ -66,7 +66,7 @@ static int find_blueprint(struct provision *p, const char *family, struct bluepr
 /* After ParameterAlreadyExists: learns whose it is, so that it stands in the tree before the answer. */
 static int learn_other(struct provision *p, const char *id, struct fault *f)
 {
-    struct aws_ctx ctx = {.timeout_ms = CLAIM_TIMEOUT_MS};
+    struct aws_ctx ctx = {.timeout_ms = p->timing.claim_ms};
     struct life *l = NULL;
     struct fault look = FAULT_INIT;
 
@@ -118,8 +118,8 @@ static int put_claim(struct provision *p, const struct record *rec, const char *
                                    {TAG_MODE, MODE_AUTOMATIC},
                                    {TAG_CLAIM, rec->claim},
                                    {TAG_PHASE, record_phase_name(rec->phase)}};
-    struct aws_ctx ctx = {.timeout_ms = CLAIM_TIMEOUT_MS, .cancel = cancel};
-    int64_t give_up = now_ms(p) + CLAIM_TIMEOUT_MS;
+    struct aws_ctx ctx = {.timeout_ms = p->timing.claim_ms, .cancel = cancel};
+    int64_t give_up = now_ms(p) + p->timing.claim_ms;
     struct fault put;
     char name[128];
     int r;
@@ -225,7 +225,7 @@ static int check_removable(struct provision *p, const char *family, const char *
                            struct life **ret, unsigned *ret_intent, unsigned *ret_max,
                            struct fault *f)
 {
-    struct aws_ctx ctx = {.timeout_ms = CALL_TIMEOUT_MS};
+    struct aws_ctx ctx = {.timeout_ms = p->timing.call_ms};
     struct life *l = NULL;
     int r = watch_read(p, id, &ctx, &l, f);
 
@@ -256,7 +256,7 @@ static int check_removable(struct provision *p, const char *family, const char *
 static int put_intent(struct provision *p, struct life *l, unsigned k, const char *user,
                       struct fault *f)
 {
-    struct aws_ctx ctx = {.timeout_ms = CLAIM_TIMEOUT_MS};
+    struct aws_ctx ctx = {.timeout_ms = p->timing.claim_ms};
     _cleanup_free_ char *text = str_printf("by %s on %s", user, p->host);
     _cleanup_free_ char *found = NULL;
     struct fault put = FAULT_INIT;

@@ -42,7 +42,7 @@ void run_unclear(struct run *r, const struct fault *f)
 
 static int read_children(struct run *r)
 {
-    struct aws_ctx ctx = {.timeout_ms = MIN(CALL_TIMEOUT_MS, MAX(1000, r->lease.length_ms / 3)),
+    struct aws_ctx ctx = {.timeout_ms = MIN(r->p->timing.call_ms, MAX(1000, r->lease.length_ms / 3)),
                           .no_retry = true,
                           .not_after_ms = &r->lease.end_ms,
                           .cancel = r->hard};
@@ -204,7 +204,7 @@ static int again(struct run *r, int64_t pause_ms)
 
 int run_put_beneath(struct run *r, const char *name, const char *text, struct fault *f)
 {
-    struct aws_ctx ctx = {.timeout_ms = CALL_TIMEOUT_MS, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
+    struct aws_ctx ctx = {.timeout_ms = r->p->timing.call_ms, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
     struct fault put;
     int e = 1;
 
@@ -228,7 +228,7 @@ int run_put_beneath(struct run *r, const char *name, const char *text, struct fa
 
 int run_write_record(struct run *r, struct fault *f)
 {
-    struct aws_ctx ctx = {.timeout_ms = CALL_TIMEOUT_MS, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
+    struct aws_ctx ctx = {.timeout_ms = r->p->timing.call_ms, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
     _cleanup_free_ char *text = NULL;
     _cleanup_(record_freep) struct record *copy = NULL;
     struct fault put = FAULT_INIT;

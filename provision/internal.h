@@ -11,13 +11,10 @@
 #include "provision/provision.h"
 #include "provision/record.h"
 
-enum {
-    CALL_TIMEOUT_MS = 10000,  /* the longest deadline of one sending (engine.md 6) */
-    CLAIM_TIMEOUT_MS = 3000,  /* engine.md 2 */
-};
-
-/* Times of the protocol that are not deadlines. provision_new sets them; tests make them shorter before anything runs. */
+/* Times of the protocol. provision_new sets them; tests make them shorter before anything runs. */
 struct timing {
+    int64_t call_ms;     /* the longest deadline of one sending (engine.md 6) */
+    int64_t claim_ms;    /* the deadline of claims and intents (engine.md 2) */
     int64_t settle_ms;   /* engine.md 14: looks after an unclear answer come this much later */
     int64_t children_ms; /* engine.md 7 */
     int64_t vanished_ms; /* engine.md 2 */

@@ -67,7 +67,7 @@ int lease_take(struct lease *l, unsigned n, int64_t bound_ms, struct cancel *can
     int r = naming_claim(l->owner.nonce, f);
     if (r < 0)
         return r;
-    r = owner_put(l, false, MIN(CALL_TIMEOUT_MS, l->length_ms), cancel, &put);
+    r = owner_put(l, false, MIN(l->p->timing.call_ms, l->length_ms), cancel, &put);
     if (r == -EEXIST)
         return -EALREADY;
     if (r < 0 && put.unclear)
@@ -83,7 +83,7 @@ int lease_take(struct lease *l, unsigned n, int64_t bound_ms, struct cancel *can
 
 int lease_renew(struct lease *l, struct cancel *cancel, struct fault *f)
 {
-    int64_t sent = now_ms(l->p), timeout = MIN(CALL_TIMEOUT_MS, MAX(1000, l->length_ms / 3));
+    int64_t sent = now_ms(l->p), timeout = MIN(l->p->timing.call_ms, MAX(1000, l->length_ms / 3));
     struct fault put = FAULT_INIT;
 
     l->owner.beat++;

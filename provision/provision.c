@@ -15,6 +15,8 @@
 enum { ENGINES_MAX = 256, STEPS_MAX = 512 };
 
 static const struct timing timing = {
+    .call_ms = 10000,
+    .claim_ms = 3000,
     .settle_ms = 10000,
     .children_ms = 5000,
     .vanished_ms = 30000,

@@ -93,7 +93,7 @@ void step_ctx_init(struct step_run *s, struct step_ctx *ctx, struct aws_ctx *cal
     struct run *r = s->run;
     struct provision *p = r->p;
 
-    *call = (struct aws_ctx){.timeout_ms = CALL_TIMEOUT_MS,
+    *call = (struct aws_ctx){.timeout_ms = r->p->timing.call_ms,
                              .not_after_ms = &r->lease.end_ms,
                              .cancel = r->hard,
                              .rate = r->rate};

@@ -145,7 +145,7 @@ static int delete_record(struct run *r, struct fault *f)
 /* Best effort: what stays is found by any daemon's sweep and deleted there (engine.md 11). */
 static void delete_children(struct run *r)
 {
-    struct aws_ctx ctx = {.timeout_ms = CALL_TIMEOUT_MS, .cancel = r->p->stop};
+    struct aws_ctx ctx = {.timeout_ms = r->p->timing.call_ms, .cancel = r->p->stop};
     _cleanup_ssm_ struct ssm_parameters all = {0};
     char path[128];
 

@@ -75,7 +75,7 @@ void watch_consider(struct provision *p, struct life *l)
     pthread_mutex_lock(&p->lock);
     int64_t now = now_ms(p);
     int64_t lease = l->owner_n ? l->owner.lease_ms : l->record->lease_ms;
-    int64_t patience = lease + MIN(lease, CALL_TIMEOUT_MS);
+    int64_t patience = lease + MIN(lease, p->timing.call_ms);
     bool free_to_take = (l->owner_n && l->owner.released) ||
                         l->owner_seen_ms - l->owner_since_ms > patience;
     bool take = life_has_work(l) && !l->engaged && !l->gone && !p->read_only && free_to_take &&
