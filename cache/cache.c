@@ -368,6 +368,9 @@ int cache_refresh(struct cache *c, struct cancel *cancel, struct fault *f)
     cancel_add(cancel, &w);
     pthread_mutex_lock(&c->lock);
     uint64_t mine = ++c->wanted;
+    pthread_mutex_lock(&c->newest_lock);
+    c->freshness.asked = mine;
+    pthread_mutex_unlock(&c->newest_lock);
     pthread_cond_broadcast(&c->changed);
     while (c->done < mine && !cancel_raised(cancel) && !cancel_raised(c->stop))
         pthread_cond_wait(&c->changed, &c->lock);

@@ -42,6 +42,7 @@ struct cache_freshness {
     int64_t begun_wall_ms; /* of the sweep that is in force; 0: none yet */
     int64_t ended_wall_ms;
     uint64_t sweeps;       /* that succeeded */
+    uint64_t asked;        /* calls of cache_refresh so far */
     bool sweeping;
     struct fault last;     /* err 0: the last sweep succeeded */
 };

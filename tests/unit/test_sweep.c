@@ -1,0 +1,261 @@
+/* Sweeps: whole or not at all. A chain of pages that breaks begins anew from page one. */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "cache/raw.h"
+#include "tests/unit/fake_transport.h"
+#include "tests/unit/world.h"
+
+#define ENTRY(arn, tags) "{\"ResourceARN\": \"" arn "\", \"Tags\": [" tags "]}"
+#define TAG(k, v) "{\"Key\": \"" k "\", \"Value\": \"" v "\"}"
+#define PAGE(entries, token)                                                                       \
+    {                                                                                              \
+        .status = 200,                                                                             \
+        .body = "{\"ResourceTagMappingList\": [" entries "], \"PaginationToken\": \"" token "\"}"  \
+    }
+#define DOWN                                                                                       \
+    {                                                                                              \
+        .status = 503, .body = "{}"                                                                \
+    }
+#define REFUSED(code)                                                                              \
+    {                                                                                              \
+        .status = 400, .body = "{\"__type\": \"" code "\", \"message\": \"no\"}"                   \
+    }
+
+static struct sweep_env env_of(struct fake_transport *t, struct cancel *cancel)
+{
+    return (struct sweep_env){t->client, "service-family", "service-id", cancel};
+}
+
+static void test_both_keys(void **state)
+{
+    static const struct fake_answer answers[] = {
+        PAGE(ENTRY("a", TAG("service-id", "n1") "," TAG("service-family", "wp")) "," ENTRY("b", ""),
+             ""),
+        PAGE(ENTRY("a", TAG("service-id", "other")) "," ENTRY("c", TAG("service-id", "n2")), "")};
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 2);
+    struct sweep_env env = env_of(t, NULL);
+    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+    (void)state;
+
+    assert_int_equal(sweep_resources(&env, &all, NULL), 0);
+    assert_int_equal(map_size(all->by_key), 3);
+    assert_int_equal(all->begun_ms, 1000000);
+    const struct raw_resource *a = map_get(all->by_key, "a");
+    assert_int_equal(a->n_tags, 2);
+    assert_string_equal(a->tags[0].key, "service-family"); /* sorted */
+    assert_string_equal(a->tags[1].value, "n1");
+    assert_non_null(strstr(t->sent[0].body, "[{\"Key\":\"service-family\"}]"));
+    assert_non_null(strstr(t->sent[1].body, "[{\"Key\":\"service-id\"}]"));
+}
+
+static void test_many_tags(void **state)
+{
+    _cleanup_buf_ struct buf body = BUF_INIT(100000);
+    (void)state;
+
+    buf_puts(&body, "{\"ResourceTagMappingList\": [{\"ResourceARN\": \"a\", \"Tags\": [");
+    for (int i = 0; i < 90; i++)
+        buf_printf(&body, TAG("aws:t%d", "x") ",", i);
+    buf_puts(&body, TAG("service-family", "wp") "]}]}");
+    const struct fake_answer answers[] = {{.status = 200, .body = buf_str(&body)}, PAGE("", "")};
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 2);
+    struct sweep_env env = env_of(t, NULL);
+    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+
+    assert_int_equal(sweep_resources(&env, &all, NULL), 0);
+    const struct raw_resource *a = map_get(all->by_key, "a");
+    assert_int_equal(a->n_tags, 91);
+    assert_string_equal(a->tags[90].key, "service-family");
+}
+
+/* What the broken chain had given is thrown away: "gone" was deleted in between. */
+static void check_anew(const struct fake_answer *broken)
+{
+    const struct fake_answer answers[] = {PAGE(ENTRY("gone", ""), "t1"), *broken,
+                                          PAGE(ENTRY("a", ""), "t2"), PAGE(ENTRY("b", ""), ""),
+                                          PAGE(ENTRY("c", ""), "")};
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 5);
+    struct sweep_env env = env_of(t, NULL);
+    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+
+    assert_int_equal(sweep_resources(&env, &all, NULL), 0);
+    assert_int_equal(map_size(all->by_key), 3);
+    assert_null(map_get(all->by_key, "gone"));
+    assert_non_null(strstr(t->sent[1].body, "\"PaginationToken\":\"t1\""));
+    assert_null(strstr(t->sent[2].body, "PaginationToken"));
+    assert_non_null(strstr(t->sent[2].body, "service-family"));
+    assert_non_null(strstr(t->sent[3].body, "\"PaginationToken\":\"t2\""));
+    assert_true(t->sent[2].at_ms > t->sent[1].at_ms); /* not at once */
+    assert_int_equal(all->begun_ms, t->sent[2].at_ms);
+}
+
+static void test_anew(void **state)
+{
+    const struct fake_answer down = DOWN, expired = REFUSED("PaginationTokenExpiredException"),
+                             throttled = REFUSED("ThrottlingException"),
+                             silent = {.err = -ETIMEDOUT, .sent = true},
+                             circle = PAGE(ENTRY("gone2", ""), "t1");
+    (void)state;
+
+    check_anew(&down);
+    check_anew(&expired);
+    check_anew(&throttled);
+    check_anew(&silent);
+    check_anew(&circle);
+}
+
+static void test_gives_up(void **state)
+{
+    static const struct fake_answer broken[] = {PAGE("", "t"), DOWN,          PAGE("", "t"),
+                                                DOWN,          PAGE("", "t"), DOWN};
+    static const struct fake_answer denied[] = {REFUSED("AccessDeniedException")};
+    _cleanup_fake_ struct fake_transport *t = fake_new(broken, 6), *u = fake_new(denied, 1);
+    struct sweep_env env = env_of(t, NULL), other = env_of(u, NULL);
+    struct raw_resources *all = NULL;
+    struct fault f = FAULT_INIT;
+    (void)state;
+
+    assert_int_equal(sweep_resources(&env, &all, &f), -EREMOTEIO);
+    assert_int_equal(f.err, -EREMOTEIO);
+    assert_null(all);
+    assert_int_equal(sweep_resources(&other, &all, &f), -EACCES); /* begun but once */
+    assert_string_equal(f.code, "AccessDeniedException");
+    assert_null(all);
+}
+
+static void test_cancelled(void **state)
+{
+    static const struct fake_answer answers[] = {{.err = -ECANCELED}};
+    _cleanup_cancel_ struct cancel *cancel = cancel_new();
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 1);
+    struct sweep_env env = env_of(t, cancel);
+    struct raw_resources *all = NULL;
+    (void)state;
+
+    assert_int_equal(sweep_resources(&env, &all, NULL), -ECANCELED);
+    assert_null(all);
+}
+
+/* --- groups --- */
+
+#define GROUPS(list)                                                                               \
+    {                                                                                              \
+        .status = 200, .body = "{\"GroupIdentifiers\": [" list "]}"                                \
+    }
+#define GROUP(name) "{\"GroupName\": \"" name "\", \"GroupArn\": \"arn:g/" name "\"}"
+#define GROUP_QUERY(query)                                                                         \
+    {                                                                                              \
+        .status = 200, .body = "{\"GroupQuery\": {\"ResourceQuery\": " query "}}"                  \
+    }
+#define MEMBERS                                                                                    \
+    {                                                                                              \
+        .status = 200,                                                                             \
+        .body = "{\"Resources\": [{\"Identifier\": {\"ResourceArn\": \"arn:aws:s3:::b\"}}]}"       \
+    }
+#define ONE_TYPE                                                                                   \
+    "{\"Type\":\"TAG_FILTERS_1_0\",\"Query\":\"{\\\"ResourceTypeFilters\\\":[\\\"AWS::S3::"        \
+    "Bucket\\\"],\\\"TagFilters\\\":[{\\\"Key\\\":\\\"service-id\\\"}]}\"}"
+
+/* Sweeps an account with one group. */
+static struct raw_groups *sweep(const struct fake_answer *answers, size_t n,
+                                const struct raw_groups *old)
+{
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, n);
+    struct sweep_env env = env_of(t, NULL);
+    struct raw_groups *all = NULL;
+
+    assert_int_equal(sweep_groups(&env, old, &all, NULL), 0);
+    return all;
+}
+
+static void test_group_kinds(void **state)
+{
+    static const struct fake_answer ours[] = {GROUPS(GROUP("g")),
+                                              GROUP_QUERY(QUERY("service-family", "wp"))},
+                                    others[] = {GROUPS(GROUP("g")), GROUP_QUERY(QUERY("Name", "x")),
+                                                PAGE(ENTRY("arn:aws:s3:::b", TAG("Name", "x")),
+                                                     "")},
+                                    typed[] = {GROUPS(GROUP("g")), GROUP_QUERY(ONE_TYPE), MEMBERS},
+                                    plain[] = {GROUPS(GROUP("g")), REFUSED("BadRequestException"),
+                                               MEMBERS},
+                                    gone[] = {GROUPS(GROUP("g")),
+                                              {.status = 404,
+                                               .headers = "x-amzn-errortype: NotFoundException\n",
+                                               .body = "{\"Message\": \"no\"}"}};
+    const struct raw_group *g;
+    (void)state;
+
+    _cleanup_(raw_groups_freep) struct raw_groups *a = sweep(ours, 2, NULL);
+    g = map_get(a->by_name, "g");
+    assert_true(g->by_our_tags);
+    assert_int_equal(g->n_members, 0);
+    assert_string_equal(g->arn, "arn:g/g");
+    _cleanup_(raw_groups_freep) struct raw_groups *b = sweep(others, 3, NULL);
+    g = map_get(b->by_name, "g");
+    assert_false(g->by_our_tags);
+    assert_int_equal(g->n_members, 1);
+    assert_string_equal(g->members[0].tags[0].value, "x");
+    _cleanup_(raw_groups_freep) struct raw_groups *c = sweep(typed, 3, NULL);
+    g = map_get(c->by_name, "g");
+    assert_false(g->by_our_tags);
+    assert_string_equal(g->members[0].key, "arn:aws:s3:::b");
+    _cleanup_(raw_groups_freep) struct raw_groups *d = sweep(plain, 3, NULL);
+    g = map_get(d->by_name, "g");
+    assert_null(g->query);
+    assert_int_equal(g->n_members, 1);
+    _cleanup_(raw_groups_freep) struct raw_groups *e = sweep(gone, 2, NULL);
+    assert_int_equal(map_size(e->by_name), 0);
+}
+
+/* The query is read at first and then once in eleven sweeps; another group of that name has its
+ * own. */
+static void test_group_queries_kept(void **state)
+{
+    static const struct fake_answer first[] = {GROUPS(GROUP("g")),
+                                               GROUP_QUERY(QUERY("service-family", "wp"))},
+                                    list[] = {GROUPS(GROUP("g"))};
+    struct raw_groups *last = sweep(first, 2, NULL);
+    (void)state;
+
+    for (int i = 0; i < 11; i++) {
+        bool again = i == 10;
+        struct raw_groups *now = sweep(again ? first : list, again ? 2 : 1, last);
+        const struct raw_group *g = map_get(now->by_name, "g");
+        assert_true(g->by_our_tags);
+        assert_non_null(strstr(g->query, "service-family"));
+        raw_groups_free(last);
+        last = now;
+    }
+    raw_groups_free(last);
+}
+
+static void test_groups_fail(void **state)
+{
+    static const struct fake_answer answers[] = {GROUPS(GROUP("g")),
+                                                 REFUSED("AccessDeniedException")};
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 2);
+    struct sweep_env env = env_of(t, NULL);
+    struct raw_groups *all = NULL;
+    (void)state;
+
+    assert_int_equal(sweep_groups(&env, NULL, &all, NULL), -EACCES);
+    assert_null(all);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_both_keys),   cmocka_unit_test(test_many_tags),
+        cmocka_unit_test(test_anew),        cmocka_unit_test(test_gives_up),
+        cmocka_unit_test(test_cancelled),   cmocka_unit_test(test_group_kinds),
+        cmocka_unit_test(test_groups_fail), cmocka_unit_test(test_group_queries_kept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
