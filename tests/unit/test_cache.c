@@ -1,0 +1,522 @@
+/*
+ * The cache's threads, on a transport that plays AWS: it can be made to refuse, and to hold every
+ * answer back. What is waited for are events: an observer's call, a request's arrival. Nothing
+ * sleeps; the clock stands unless a test moves it.
+ */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "cache/cache.h"
+#include "tests/unit/world.h"
+
+enum { REFRESH_MS = 600000, READERS = 3, CALLERS = 4, ROUNDS = 30 };
+
+struct aws {
+    struct http_transport transport; /* first */
+    struct clock_fake clock;
+    struct aws_config config;
+    struct aws_client *client;
+    struct cache *cache;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    const char *resources; /* entries of GetResources by family */
+    bool refuse, refuse_groups, hold;
+    unsigned sweeps, held; /* begun; answers held back at this moment */
+
+    unsigned observed, published;
+    const struct snapshot *last_old, *last_now; /* of the last call; only compared */
+};
+
+static void wake(void *arg)
+{
+    struct aws *a = arg;
+
+    pthread_mutex_lock(&a->lock);
+    pthread_cond_broadcast(&a->changed);
+    pthread_mutex_unlock(&a->lock);
+}
+
+static int send_answer(struct http_transport *transport, const struct http_request *r,
+                       struct cancel *cancel, struct http_response *ret, struct fault *f)
+{
+    struct aws *a = (struct aws *)transport;
+    struct cancel_waiter w = {.wake = wake, .arg = a};
+    bool groups = strstr(r->url, "groups-list") != NULL;
+    bool by_family = !groups && memmem(r->body, r->body_len, "service-family", 14) != NULL;
+
+    cancel_add(cancel, &w);
+    pthread_mutex_lock(&a->lock);
+    a->sweeps += by_family;
+    a->held++;
+    pthread_cond_broadcast(&a->changed);
+    while (a->hold && !cancel_raised(cancel))
+        pthread_cond_wait(&a->changed, &a->lock);
+    a->held--;
+    bool refuse = groups ? a->refuse_groups : a->refuse;
+    struct buf body = BUF_INIT(100000);
+    if (refuse)
+        buf_puts(&body, "{\"__type\": \"AccessDeniedException\", \"message\": \"no\"}");
+    else if (groups)
+        buf_puts(&body, "{\"GroupIdentifiers\": []}");
+    else
+        buf_printf(&body, "{\"ResourceTagMappingList\": [%s]}", by_family ? a->resources : "");
+    pthread_mutex_unlock(&a->lock);
+    cancel_remove(cancel, &w);
+    if (cancel_raised(cancel)) {
+        buf_done(&body);
+        return fault_set(f, -ECANCELED, "cancelled");
+    }
+    *ret = (struct http_response){
+        .status = refuse ? 403 : 200, .body = body, .headers = BUF_INIT(1024)};
+    return 0;
+}
+
+static void free_nothing(_unused_ struct http_transport *t)
+{
+}
+
+static void observe(void *arg, const struct snapshot *old, const struct snapshot *now)
+{
+    struct aws *a = arg;
+
+    pthread_mutex_lock(&a->lock);
+    a->observed++;
+    a->published += old != now;
+    a->last_old = old;
+    a->last_now = now;
+    pthread_cond_broadcast(&a->changed);
+    pthread_mutex_unlock(&a->lock);
+}
+
+#define ENTRY(arn, family, id)                                                                     \
+    "{\"ResourceARN\": \"" arn "\", \"Tags\": [{\"Key\": \"service-family\", \"Value\": \"" family \
+    "\"}, {\"Key\": \"service-id\", \"Value\": \"" id "\"}]}"
+
+static struct aws *aws_new(void)
+{
+    struct aws *a = calloc(1, sizeof(*a));
+
+    assert_non_null(a);
+    a->transport = (struct http_transport){send_answer, free_nothing};
+    clock_fake_init(&a->clock, 1000000, 0);
+    a->config = (struct aws_config){.region = (char *)"eu-central-1",
+                                    .access_key_id = (char *)"AKIDEXAMPLE",
+                                    .secret_access_key = (char *)"secret"};
+    pthread_mutex_init(&a->lock, NULL);
+    pthread_cond_init(&a->changed, NULL);
+    a->resources = ENTRY(SG("sg-1"), "wp", "n1");
+    const struct aws_client_options client = {&a->config, &a->transport, &a->clock.clock, 0};
+    assert_int_equal(aws_client_new(&client, &a->client, NULL), 0);
+    const struct cache_options o = {a->client,      "service-family", "service-id",
+                                    "123456789012", "eu-central-1",   "aws",
+                                    REFRESH_MS};
+    assert_int_equal(cache_new(&a->cache, &o, NULL), 0);
+    cache_observe(a->cache, observe, a);
+    return a;
+}
+
+static void aws_free(struct aws *a)
+{
+    cache_stop(a->cache);
+    cache_free(a->cache);
+    aws_client_free(a->client);
+    pthread_cond_destroy(&a->changed);
+    pthread_mutex_destroy(&a->lock);
+    free(a);
+}
+
+static void aws_freep(struct aws **a)
+{
+    aws_free(*a);
+}
+#define _cleanup_aws_ _cleanup_(aws_freep)
+
+/* Waits under a's lock until the condition holds. */
+#define WAIT(a, condition)                                                                         \
+    do {                                                                                           \
+        pthread_mutex_lock(&(a)->lock);                                                            \
+        while (!(condition))                                                                       \
+            pthread_cond_wait(&(a)->changed, &(a)->lock);                                          \
+        pthread_mutex_unlock(&(a)->lock);                                                          \
+    } while (0)
+
+static void set(struct aws *a, bool *what, bool value)
+{
+    pthread_mutex_lock(&a->lock);
+    *what = value;
+    pthread_cond_broadcast(&a->changed);
+    pthread_mutex_unlock(&a->lock);
+}
+
+static void set_resources(struct aws *a, const char *entries)
+{
+    pthread_mutex_lock(&a->lock);
+    a->resources = entries;
+    pthread_mutex_unlock(&a->lock);
+}
+
+/* Starts it and waits until the first snapshot with the groups is there. */
+static void start(struct aws *a)
+{
+    assert_null(cache_snapshot(a->cache));
+    assert_int_equal(cache_start(a->cache, NULL), 0);
+    WAIT(a, a->published >= 2);
+    _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(a->cache);
+    assert_true(s->groups_known);
+}
+
+static bool has_service(struct aws *a, const char *id)
+{
+    _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(a->cache);
+
+    return s && snapshot_any_service(s, id);
+}
+
+static void test_first(void **state)
+{
+    _cleanup_aws_ struct aws *a = aws_new();
+    struct cache_freshness fresh;
+    (void)state;
+
+    cache_freshness(a->cache, &fresh);
+    assert_int_equal(fresh.begun_wall_ms, 0);
+    set(a, &a->refuse_groups, true);
+    assert_int_equal(cache_start(a->cache, NULL), 0);
+    WAIT(a, a->published >= 2); /* the first, then the same with what its groups said */
+    _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(a->cache);
+    assert_non_null(snapshot_any_service(s, "n1"));
+    assert_false(s->groups_known);
+    assert_int_equal(s->n_problems, 1);
+    assert_non_null(strstr(s->problems[0], "AccessDenied"));
+    assert_int_equal(s->generation, 2);
+    cache_freshness(a->cache, &fresh);
+    assert_int_equal(fresh.begun_wall_ms, 1000000);
+    assert_int_equal(fresh.last.err, 0);
+    set(a, &a->refuse_groups, false);
+    assert_int_equal(cache_refresh(a->cache, NULL, NULL), 0);
+    WAIT(a, a->published >= 3);
+    _cleanup_snapshot_ const struct snapshot *t = cache_snapshot(a->cache);
+    assert_true(t->groups_known);
+    assert_int_equal(t->n_problems, 0);
+}
+
+static void test_failed(void **state)
+{
+    _cleanup_aws_ struct aws *a = aws_new();
+    struct cache_freshness fresh;
+    struct fault f = FAULT_INIT;
+    (void)state;
+
+    start(a);
+    _cleanup_snapshot_ const struct snapshot *before = cache_snapshot(a->cache);
+    set(a, &a->refuse, true);
+    unsigned observed = a->observed;
+    assert_int_equal(cache_refresh(a->cache, NULL, &f), -EACCES);
+    assert_string_equal(f.code, "AccessDeniedException");
+    WAIT(a, a->observed > observed);
+    assert_ptr_equal(a->last_old, before);
+    assert_ptr_equal(a->last_now, before);
+    cache_freshness(a->cache, &fresh);
+    assert_int_equal(fresh.last.err, -EACCES);
+    assert_int_equal(fresh.sweeps, 1);
+    _cleanup_snapshot_ const struct snapshot *still = cache_snapshot(a->cache);
+    assert_ptr_equal(still, before);
+
+    set(a, &a->refuse, false); /* and again the same: nothing to publish, but it is fresh */
+    assert_int_equal(cache_refresh(a->cache, NULL, &f), 0);
+    cache_freshness(a->cache, &fresh);
+    assert_int_equal(fresh.last.err, 0);
+    assert_int_equal(fresh.sweeps, 2);
+    _cleanup_snapshot_ const struct snapshot *same = cache_snapshot(a->cache);
+    assert_ptr_equal(same, before);
+
+    set_resources(a, ENTRY(SG("sg-1"), "wp", "n2"));
+    assert_int_equal(cache_refresh(a->cache, NULL, &f), 0);
+    assert_true(has_service(a, "n2"));
+    assert_false(has_service(a, "n1"));
+    assert_non_null(snapshot_any_service(before, "n1")); /* who holds the old one keeps it */
+}
+
+static void test_failed_first(void **state)
+{
+    _cleanup_aws_ struct aws *a = aws_new();
+    (void)state;
+
+    set(a, &a->refuse, true);
+    assert_int_equal(cache_start(a->cache, NULL), 0);
+    WAIT(a, a->observed >= 1);
+    assert_null(a->last_old);
+    assert_null(a->last_now);
+    assert_null(cache_snapshot(a->cache));
+    assert_int_equal(cache_put(a->cache, SG("sg-7"), NULL, 0), 0);
+    cache_flush(a->cache); /* returns although nothing is there */
+    set(a, &a->refuse, false);
+    assert_int_equal(cache_refresh(a->cache, NULL, NULL), 0);
+    assert_true(has_service(a, "n1"));
+}
+
+/* --- refresh by several --- */
+
+struct caller {
+    pthread_t thread;
+    struct cache *cache;
+    struct cancel *cancel;
+    int result;
+};
+
+static void *call_refresh(void *arg)
+{
+    struct caller *c = arg;
+
+    c->result = cache_refresh(c->cache, c->cancel, NULL);
+    return NULL;
+}
+
+static void begin(struct caller *c, struct aws *a, struct cancel *cancel)
+{
+    struct cache_freshness fresh;
+
+    cache_freshness(a->cache, &fresh);
+    uint64_t asked = fresh.asked;
+    *c = (struct caller){.cache = a->cache, .cancel = cancel, .result = 1};
+    assert_int_equal(pthread_create(&c->thread, NULL, call_refresh, c), 0);
+    for (; fresh.asked == asked; cache_freshness(a->cache, &fresh))
+        sched_yield();
+}
+
+static int end(struct caller *c)
+{
+    pthread_join(c->thread, NULL);
+    return c->result;
+}
+
+static void test_shared(void **state)
+{
+    _cleanup_aws_ struct aws *a = aws_new();
+    struct caller first, more[CALLERS];
+    (void)state;
+
+    start(a);
+    set(a, &a->hold, true);
+    begin(&first, a, NULL);
+    WAIT(a, a->sweeps == 2 && a->held == 1);
+    for (size_t i = 0; i < CALLERS; i++) /* too late for this sweep, so they share the next */
+        begin(&more[i], a, NULL);
+    set_resources(a, ENTRY(SG("sg-1"), "wp", "n2"));
+    set(a, &a->hold, false);
+    assert_int_equal(end(&first), 0);
+    for (size_t i = 0; i < CALLERS; i++)
+        assert_int_equal(end(&more[i]), 0);
+    assert_int_equal(a->sweeps, 3);
+    assert_true(has_service(a, "n2"));
+}
+
+static void test_cancelled(void **state)
+{
+    _cleanup_aws_ struct aws *a = aws_new();
+    _cleanup_cancel_ struct cancel *cancel = cancel_new();
+    struct cache_freshness fresh;
+    struct caller given_up, patient;
+    (void)state;
+
+    start(a);
+    set(a, &a->hold, true);
+    begin(&given_up, a, cancel);
+    WAIT(a, a->sweeps == 2 && a->held == 1);
+    begin(&patient, a, NULL);
+    cancel_raise(cancel);
+    assert_int_equal(end(&given_up), -ECANCELED);
+    cache_freshness(a->cache, &fresh);
+    assert_true(fresh.sweeping); /* only the wait has ended */
+    assert_int_equal(cache_refresh(a->cache, cancel, NULL), -ECANCELED);
+    set(a, &a->hold, false);
+    assert_int_equal(end(&patient), 0);
+    cache_freshness(a->cache, &fresh);
+    assert_int_equal(fresh.sweeps, 3);
+}
+
+static void test_stopped(void **state)
+{
+    _cleanup_aws_ struct aws *a = aws_new();
+    struct caller c;
+    (void)state;
+
+    start(a);
+    set(a, &a->hold, true);
+    begin(&c, a, NULL);
+    WAIT(a, a->held == 1);
+    cache_stop(a->cache);
+    assert_int_equal(end(&c), -ECANCELED);
+    assert_int_equal(cache_refresh(a->cache, NULL, NULL), -ECANCELED);
+    assert_int_equal(cache_put(a->cache, SG("sg-7"), NULL, 0), 0);
+    cache_flush(a->cache); /* nobody builds any more, so it does not wait */
+    cache_stop(a->cache);
+}
+
+/* The clock alone brings the next sweep: after a failure soon, then after the refresh time. */
+static void test_timer(void **state)
+{
+    _cleanup_aws_ struct aws *a = aws_new();
+    (void)state;
+
+    set(a, &a->refuse, true);
+    assert_int_equal(cache_start(a->cache, NULL), 0);
+    for (unsigned n = 1; n <= 12; n++) {
+        bool there = false;
+        if (n == 10)
+            set(a, &a->refuse, false);
+        while (!there) {
+            __atomic_add_fetch(&a->clock.now_ms, n < 10 ? 1000 : REFRESH_MS, __ATOMIC_SEQ_CST);
+            cache_set_blueprints(a->cache, NULL, 0); /* so that it looks at the clock */
+            pthread_mutex_lock(&a->lock);
+            there = a->sweeps >= n;
+            pthread_mutex_unlock(&a->lock);
+            sched_yield();
+        }
+    }
+    WAIT(a, a->published >= 1);
+    assert_true(has_service(a, "n1"));
+}
+
+/* --- own writes --- */
+
+/* They show while AWS does not answer at all. */
+static void test_flush(void **state)
+{
+    static const struct index_tag tags[] = {{"service-family", "wp"}, {"service-id", "n7"}};
+    static const char *const families[] = {"wp", "new"};
+    const struct cache_record record = {
+        .id = "n8", .family = "wp", .claim = "c8", .phase = "creating"};
+    _cleanup_aws_ struct aws *a = aws_new();
+    struct caller c;
+    (void)state;
+
+    start(a);
+    set(a, &a->hold, true);
+    begin(&c, a, NULL);
+    WAIT(a, a->held == 1);
+    assert_int_equal(cache_put(a->cache, SG("sg-7"), tags, 2), 0);
+    cache_flush(a->cache);
+    assert_true(has_service(a, "n7"));
+    assert_int_equal(cache_gone(a->cache, SG("sg-7")), 0);
+    assert_int_equal(cache_put_record(a->cache, &record), 0);
+    assert_int_equal(cache_set_blueprints(a->cache, families, 2), 0);
+    assert_int_equal(cache_put_group(a->cache, "wp", "arn:g", QUERY("service-family", "wp")), 0);
+    cache_flush(a->cache);
+    assert_false(has_service(a, "n7"));
+    assert_true(has_service(a, "n8"));
+    _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(a->cache);
+    assert_true(snapshot_family(s, "new")->has_blueprint);
+    assert_int_equal(snapshot_group(s, "wp")->n_resources, 2);
+    assert_int_equal(cache_remove_record(a->cache, "n8", "c8"), 0);
+    assert_int_equal(cache_gone_group(a->cache, "wp"), 0);
+    cache_flush(a->cache);
+    assert_false(has_service(a, "n8"));
+    set(a, &a->hold, false);
+    assert_int_equal(end(&c), 0);
+    assert_false(has_service(a, "n8"));
+}
+
+/* --- all at once --- */
+
+struct worker {
+    pthread_t thread;
+    struct aws *aws;
+    atomic_bool *stop;
+    unsigned number;
+};
+
+static void *read_all(void *arg)
+{
+    struct worker *w = arg;
+    uint64_t generation = 0;
+
+    while (!atomic_load(w->stop)) {
+        _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(w->aws->cache);
+        struct cache_freshness fresh;
+        assert_true(s->generation >= generation);
+        generation = s->generation;
+        assert_non_null(snapshot_any_service(s, "n1"));
+        for (size_t i = 0; i < s->n_resources; i++) {
+            const struct index_resource *r = s->resources[i];
+            const struct index_kind *k = snapshot_kind(s, r->service);
+            assert_ptr_equal(snapshot_resource(snapshot_type(k, r->type), r->id), r);
+        }
+        cache_freshness(w->aws->cache, &fresh);
+    }
+    return NULL;
+}
+
+/* Each writer sees its own writes at once, whatever the others do. */
+static void *write_all(void *arg)
+{
+    struct worker *w = arg;
+    char id[16], claim[16], arn[128];
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        snprintf(id, sizeof(id), "w%u", w->number);
+        snprintf(claim, sizeof(claim), "c%u-%u", w->number, i);
+        snprintf(arn, sizeof(arn), SG("sg-w%u"), w->number);
+        const struct index_tag tags[] = {
+            {"service-family", "wp"}, {"service-id", id}, {"svcfs:claim", claim}};
+        const struct cache_record record = {
+            .id = id, .family = "wp", .claim = claim, .phase = "creating"};
+        cache_put_record(w->aws->cache, &record);
+        cache_put(w->aws->cache, arn, tags, 3);
+        cache_flush(w->aws->cache);
+        assert_true(has_service(w->aws, id));
+        cache_gone(w->aws->cache, arn);
+        cache_remove_record(w->aws->cache, id, claim);
+        cache_flush(w->aws->cache);
+        assert_false(has_service(w->aws, id));
+    }
+    return NULL;
+}
+
+static void test_at_once(void **state)
+{
+    _cleanup_aws_ struct aws *a = aws_new();
+    struct worker workers[READERS + 2];
+    atomic_bool stop = false;
+    (void)state;
+
+    start(a);
+    for (unsigned i = 0; i < ARRAY_SIZE(workers); i++) {
+        workers[i] = (struct worker){.aws = a, .stop = &stop, .number = i};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL,
+                                        i < READERS ? read_all : write_all, &workers[i]),
+                         0);
+    }
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        set_resources(a, i % 2 ? ENTRY(SG("sg-1"), "wp", "n1")
+                               : ENTRY(SG("sg-1"), "wp", "n1") "," ENTRY(SG("sg-2"), "wp", "n2"));
+        assert_int_equal(cache_refresh(a->cache, NULL, NULL), 0);
+        assert_int_equal(has_service(a, "n2"), i % 2 == 0);
+    }
+    for (unsigned i = READERS; i < ARRAY_SIZE(workers); i++)
+        pthread_join(workers[i].thread, NULL);
+    atomic_store(&stop, true);
+    for (unsigned i = 0; i < READERS; i++)
+        pthread_join(workers[i].thread, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first),     cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_shared),    cmocka_unit_test(test_failed_first),
+        cmocka_unit_test(test_cancelled), cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_timer),     cmocka_unit_test(test_flush),
+        cmocka_unit_test(test_at_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
