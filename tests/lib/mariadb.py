@@ -31,11 +31,13 @@ class MariaDB:
 
     def start(self, timeout=90):
         os.makedirs(self.directory, mode=0o755)
-        user = []
+        user, drop = [], {}
         if os.geteuid() == 0:
             name = next(n for n in ("mysql", "nobody", "daemon") if _has_user(n))
             shutil.chown(self.directory, name)
             user = ["--user=" + name]
+            # Not by --user as below: the server's own change of user would undo that it dies with its parent.
+            drop = {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
         data, scratch = os.path.join(self.directory, "data"), os.path.join(self.directory, "tmp")
         os.mkdir(scratch)
         if user:
@@ -54,13 +56,13 @@ class MariaDB:
         self.port = process.free_port()
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
-                [_program("mariadbd"), *common, *user, "--socket=" + self.socket, "--port=" + str(self.port),
+                [_program("mariadbd"), *common, "--socket=" + self.socket, "--port=" + str(self.port),
                  "--bind-address=127.0.0.1", "--pid-file=" + os.path.join(self.directory, "pid"), "--init-file=" + init,
                  "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M",
                  "--innodb-log-file-size=8M", "--max-connections=300", "--general-log=1",
                  "--general-log-file=" + self.general_log],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=process.dies_with_parent)
+                preexec_fn=process.dies_with_parent, **drop)
         process.wait_until(self._ready, timeout, "mariadbd", 0.05)
         return self
 

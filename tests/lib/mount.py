@@ -57,7 +57,8 @@ class Mount:
         prefix, drop = self._as_user()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(prefix + self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=self.env, start_new_session=True, cwd="/", **drop)
+                                            env=self.env, start_new_session=True, cwd="/",
+                                            preexec_fn=process.unmounts_with_parent, **drop)
         try:
             process.wait_until(self._usable, timeout * SLOW, f"mount {self.name}")
         except TimeoutError as error:

@@ -10,9 +10,14 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-def dies_with_parent():
-    """For preexec_fn: a killed test run leaves no server behind."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def dies_with_parent(number=signal.SIGKILL):
+    """For preexec_fn: a killed test run leaves no process behind. A change of user inside the program would undo this; it
+    must be Popen's, which comes before."""
+    _libc.prctl(_PR_SET_PDEATHSIG, number)
+
+
+def unmounts_with_parent():
+    dies_with_parent(signal.SIGTERM)
 
 
 def free_port():
