@@ -155,7 +155,7 @@ static int add_group(struct build *b, struct list *groups, const char *name, con
     return list_add(groups, g);
 }
 
-int groups_make(struct build *b)
+int draft_groups(struct build *b)
 {
     struct list list = {0};
     struct map_iter it = {0};

@@ -45,6 +45,6 @@ int collect_records(struct build *b);
 int collect_members(struct build *b);
 int collect_part_namesakes(struct build *b);
 int collect_kinds(struct build *b);
-int groups_make(struct build *b);
+int draft_groups(struct build *b);
 /* A line for .svcfs/errors; takes what arena_printf gave. */
 int problem_add(struct build *b, char *line);
