@@ -188,7 +188,7 @@ int run_create(struct run *r)
     int made = load_plan(r, &why);
 
     if (made == 0) {
-        run_aside(r, groups_make);
+        run_aside(r, run_groups_make);
         made = make_all(r, &failed, &why);
         int kept = made == 0 ? run_drain(r) : run_stop_steps(r);
         r->fresh = false;

@@ -38,7 +38,7 @@ static void make_one(struct run *r, const char *name, json_t *query, json_t *tag
     life_event(r->p, r->life, NULL, "group", name, "resource group");
 }
 
-void groups_make(struct run *r)
+void run_groups_make(struct run *r)
 {
     struct provision *p = r->p;
     struct life *l = r->life;
@@ -90,7 +90,7 @@ static void remove_one(struct run *r, const char *name, const char *key, const c
         cache_gone_group(r->p->cache, name);
 }
 
-void groups_remove(struct run *r)
+void run_groups_remove(struct run *r)
 {
     char name[GROUP_NAME_SIZE];
 
@@ -98,7 +98,7 @@ void groups_remove(struct run *r)
         remove_one(r, name, TAG_CLAIM, r->life->claim);
 }
 
-void groups_remove_family(struct run *r)
+void run_groups_remove_family(struct run *r)
 {
     char name[GROUP_NAME_SIZE];
 

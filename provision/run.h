@@ -101,9 +101,9 @@ const struct step_state *step_state_of(void *run, size_t step);
 int step_look(struct step_run *s, struct step_state *ret, struct fault *f);
 
 /* groups.c: resource groups, best effort, told in events. On a worker. */
-void groups_make(struct run *r);           /* of the family and of the service */
-void groups_remove(struct run *r);         /* of the service */
-void groups_remove_family(struct run *r);  /* of the family, where this was its last record */
+void run_groups_make(struct run *r);           /* of the family and of the service */
+void run_groups_remove(struct run *r);         /* of the service */
+void run_groups_remove_family(struct run *r);  /* of the family, where this was its last record */
 /* Waits until workers have nothing of r any more, and keeps the lease. As run_keep. */
 int run_drain(struct run *r);
 /* Gives fn(r) to a worker. */

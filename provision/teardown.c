@@ -174,7 +174,7 @@ int run_teardown(struct run *r)
     if (e == 1)
         return write_failed(r, failed->logical, &failed->fault);
     if (e == 0) {
-        run_aside(r, groups_remove);
+        run_aside(r, run_groups_remove);
         e = run_drain(r);
     }
     if (e == 0) /* the record outlives whatever of ours may still arrive */
@@ -188,7 +188,7 @@ int run_teardown(struct run *r)
         return write_failed(r, "", &why);
     life_event(r->p, r->life, NULL, "deleted", NULL, "nothing is left");
     life_vanished(r->p, r->life);
-    groups_remove_family(r);
+    run_groups_remove_family(r);
     delete_children(r);
     return 1;
 }
