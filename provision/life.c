@@ -277,6 +277,16 @@ void life_vanished(struct provision *p, struct life *l)
     life_unref(p, l); /* the table's */
 }
 
+/* Locked. A new intent is work of its own: nothing puts it off, and its grace begins. */
+static void note_intent(struct provision *p, struct life *l, unsigned intent)
+{
+    if (intent <= l->intent)
+        return;
+    l->intent = intent;
+    l->intent_ms = now_ms(p);
+    l->next_try_ms = 0;
+}
+
 void life_set_children(struct provision *p, struct life *l, const struct children *c, int64_t begun_ms)
 {
     pthread_mutex_lock(&p->lock);
@@ -291,9 +301,7 @@ void life_set_children(struct provision *p, struct life *l, const struct childre
     bool was_deleting = l->intent > l->record->spent;
     bool newly_protected = l->is_protected != c->is_protected;
 
-    if (c->intent > l->intent)
-        l->next_try_ms = 0; /* work of its own */
-    l->intent = MAX(l->intent, c->intent);
+    note_intent(p, l, c->intent);
     l->is_protected = c->is_protected;
     if (!same_owner) {
         l->owner_n = c->owner_n;
@@ -312,9 +320,7 @@ void life_set_children(struct provision *p, struct life *l, const struct childre
 void life_set_intent(struct provision *p, struct life *l, unsigned intent)
 {
     pthread_mutex_lock(&p->lock);
-    if (intent > l->intent)
-        l->next_try_ms = 0; /* work of its own */
-    l->intent = MAX(l->intent, intent);
+    note_intent(p, l, intent);
     l->kicked = true;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);

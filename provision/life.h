@@ -20,6 +20,7 @@ struct life {
     struct record *record;     /* last known; never NULL, replaced as a whole */
     bool is_protected;
     unsigned intent;           /* highest delete-K that was seen, 0: none */
+    int64_t intent_ms;         /* monotonic: when it was first seen here; DeleteGrace counts from it */
     unsigned owner_n;          /* highest owner-N that was seen, 0: none */
     struct record_owner owner;
     int64_t owner_since_ms;    /* monotonic: when owner-N or its content last changed; without an owner,

@@ -67,11 +67,14 @@ static int work_on(struct run *r, size_t from, size_t to, enum step_work work,
     return *ret_failed ? 1 : 0;
 }
 
+/* The time for second thoughts runs from the intent: a taker's wait for its reading counts. */
 static int grace(struct run *r)
 {
-    int64_t until = now_ms(r->p) + r->record->delete_grace_ms;
     struct step_run *failed = NULL;
 
+    pthread_mutex_lock(&r->p->lock);
+    int64_t until = r->life->intent_ms + r->record->delete_grace_ms;
+    pthread_mutex_unlock(&r->p->lock);
     if (r->record->delete_grace_ms == 0)
         return 0;
     int e = work_on(r, 0, r->n_steps, STEP_PAUSE, &failed);
@@ -119,7 +122,7 @@ static int record_gone(struct run *r, const char *name, int64_t unclear_until_ms
 
 static int delete_record(struct run *r, struct fault *f)
 {
-    struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
+    struct aws_ctx ctx = {.timeout_ms = r->p->timing.call_ms, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
     char name[128];
 
     naming_record(r->life->id, name, sizeof(name));
