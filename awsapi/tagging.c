@@ -107,6 +107,8 @@ int tagging_get_resources(struct aws_client *c, const struct aws_ctx *ctx,
         int r = aws_call(c, &get_resources, page == 0 ? ctx : &once, request, &answer, f);
 
         once.no_retry = true;
+        if (r == 0 && q->ret_pages != NULL)
+            ++*q->ret_pages;
         if (r == 0)
             r = give_page(answer, fn, arg, f);
         if (r != 0)

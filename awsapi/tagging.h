@@ -13,6 +13,7 @@ struct tagging_query {
     const char *const *resource_types; /* e.g. "ecs:service"; n_types of them */
     size_t n_types;
     json_t *tag_filters;   /* instead of tag_key: TagFilters as the API has them; or NULL */
+    unsigned *ret_pages;   /* counts the pages that came, empty ones too, also of a chain that breaks; or NULL */
 };
 
 /* All pages of GetResources, 100 a page. A page that fails after its retries ends the whole chain

@@ -136,9 +136,12 @@ static bool is_record(const struct index_resource *r, const char *id)
     return mode && streq(mode, "automatic") && streq(str_after(name, ":parameter/svcfs/"), id);
 }
 
+/* A record belongs to the service that it names, whatever somebody made of its tags. */
 static int hang(struct build *b, struct index_resource *r)
 {
-    const char *family = index_tag(r, b->in->family_tag), *id = index_tag(r, b->in->service_tag);
+    const struct overlay_record *rec = map_get(b->records, r->key);
+    const char *family = rec ? rec->family : index_tag(r, b->in->family_tag);
+    const char *id = rec ? rec->id : index_tag(r, b->in->service_tag);
 
     if (!family && id)
         return problem_add(
@@ -333,6 +336,7 @@ static void build_done(struct build *b)
     }
     map_free(b->families);
     map_free(b->family_count);
+    map_free(b->records);
     map_free(b->by_key);
     map_free_with(b->by_tag[0], list_free);
     map_free_with(b->by_tag[1], list_free);
@@ -382,9 +386,10 @@ int build_snapshot(const struct build_input *in, const struct snapshot **ret)
     b.by_key = map_new();
     b.by_tag[0] = map_new();
     b.by_tag[1] = map_new();
+    b.records = map_new();
     b.families = map_new();
     b.family_count = map_new();
-    if (!b.by_key || !b.by_tag[0] || !b.by_tag[1] || !b.families || !b.family_count)
+    if (!b.by_key || !b.by_tag[0] || !b.by_tag[1] || !b.records || !b.families || !b.family_count)
         e = -ENOMEM;
 
     int (*const passes[])(struct build *) = {

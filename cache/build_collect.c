@@ -122,6 +122,8 @@ static int collect_record(struct build *b, const struct overlay_record *rec)
                                    b->in->region, b->in->account, rec->id);
     int e = arn ? 0 : -ENOMEM;
 
+    if (e == 0)
+        e = map_put(b->records, arn, (void *)rec, NULL);
     if (e == 0 && !map_get(b->by_key, arn))
         e = add_resource(b, arn, tags, ARRAY_SIZE(tags), NULL);
     /* Things without an ARN carry no tags; they are hung on the service in the next pass by this

@@ -165,7 +165,11 @@ int draft_groups(struct build *b)
 
     while (e == 0 && b->in->groups && map_next(b->in->groups->by_name, &it, &name, &value)) {
         const struct raw_group *g = value;
-        if (!map_get(b->in->overlay_groups, name))
+        if (map_get(b->in->overlay_groups, name))
+            continue;
+        if (g->problem)
+            e = problem_add(b, arena_strdup(b->a, g->problem));
+        else
             e = add_group(b, &list, name, g->arn, g->query, g);
     }
     it = (struct map_iter){0};

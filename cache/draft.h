@@ -25,6 +25,7 @@ struct build {
     struct snapshot *s;
     struct list resources; /* struct index_resource * */
     struct map *by_key;
+    struct map *records; /* ARN of a record that the overlay has → struct overlay_record * */
     /* Value of the family's, of the service's tag → struct list *: for the groups. */
     struct map *by_tag[2];
     struct map *families;     /* id → struct family_draft * */

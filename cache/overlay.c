@@ -4,7 +4,8 @@
  * an hour at most, since somebody else may have deleted it; a tag taken away for ten minutes, since
  * somebody else may have put it there again. What is gone is kept as long as the index lists it,
  * and ten minutes more, since pages come from replicas that do not agree; unless what is listed
- * carries another claim: names come again, and then it is the next life.
+ * carries another claim: names come again, and then it is the next life. Where claims do not tell
+ * the lives apart, a day ends it: no ghost is known to last so long, and what lives must show.
  */
 #include "cache/overlay.h"
 
@@ -13,7 +14,8 @@
 
 #include "base/str.h"
 
-enum { PUT_MAX_MS = 60 * 60 * 1000, DROPPED_MAX_MS = 10 * 60 * 1000, GONE_MIN_MS = 10 * 60 * 1000 };
+enum { PUT_MAX_MS = 60 * 60 * 1000, DROPPED_MAX_MS = 10 * 60 * 1000 };
+enum { GONE_MIN_MS = 10 * 60 * 1000, GONE_MAX_MS = 24 * 60 * 60 * 1000 };
 
 int overlay_init(struct overlay *o)
 {
@@ -247,7 +249,8 @@ void overlay_settle(struct overlay *o, const struct raw_resources *r)
         bool settled;
 
         if (e->gone)
-            settled = swept ? age >= 0 && other_life(swept, e) : age > GONE_MIN_MS;
+            settled =
+                swept ? age > GONE_MAX_MS || (age >= 0 && other_life(swept, e)) : age > GONE_MIN_MS;
         else
             settled = age >= 0 && ((swept && shows(swept, e, age)) || age > PUT_MAX_MS);
         if (settled)

@@ -28,6 +28,7 @@ struct raw_group {
     const struct raw_resource *members; /* else */
     size_t n_members;
     unsigned age;      /* sweeps since the query was read */
+    const char *problem; /* a line, where its query or members cannot be read: then it is not shown; or NULL */
 };
 
 struct raw_groups {

@@ -1,7 +1,12 @@
 /*
- * Sweeps: what the tagging API and Resource Groups say, gathered whole or not at all. A page token
- * after an error may give a short list without a word, so a chain that breaks is thrown away and
- * begun anew.
+ * Sweeps: what the tagging API and Resource Groups say, gathered whole or not
+ * at all. A page token after an error may give a short list without a word, so
+ * a chain that breaks is thrown away and begun anew. Only a chain that has
+ * begun: its first page was tried several times by the client, and an endpoint
+ * that answers nothing is to be told soon, not after three times that.
+ *
+ * A group that cannot be read (its stack is gone, or closed to us) is one line
+ * in .svcfs/errors and does not hide the others.
  */
 #include "cache/raw.h"
 
@@ -97,7 +102,9 @@ static int on_resource(void *arg, const char *arn, json_t *tags)
     return map_put(all->by_key, r->key, r, NULL);
 }
 
-static int sweep_once(const struct sweep_env *e, struct raw_resources **ret, struct fault *f)
+/* *ret_pages counts the pages that came. */
+static int sweep_once(const struct sweep_env *e, struct raw_resources **ret, unsigned *ret_pages,
+                      struct fault *f)
 {
     _cleanup_(raw_resources_freep) struct raw_resources *all = calloc(1, sizeof(*all));
     const char *const keys[] = {e->family_tag, e->service_tag};
@@ -114,7 +121,7 @@ static int sweep_once(const struct sweep_env *e, struct raw_resources **ret, str
     all->begun_ms = clock->monotonic_ms(clock);
     all->begun_wall_ms = clock->wall_ms(clock);
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(keys); i++) {
-        struct tagging_query q = {.tag_key = keys[i]};
+        struct tagging_query q = {.tag_key = keys[i], .ret_pages = ret_pages};
         r = tagging_get_resources(e->aws, &ctx, &q, on_resource, all, f);
     }
     if (r == 0)
@@ -126,8 +133,8 @@ static int sweep_once(const struct sweep_env *e, struct raw_resources **ret, str
 
 static bool breaks_pass(int err)
 {
-    return err == -EAGAIN || err == -EREMOTEIO || err == -ETIMEDOUT || err == -EPROTO ||
-           err == -EINVAL; /* a token that was not accepted any more */
+    return err == -EAGAIN || err == -EREMOTEIO || err == -ETIMEDOUT || err == -EHOSTUNREACH ||
+           err == -EPROTO || err == -EINVAL; /* a token that was not accepted any more */
 }
 
 int sweep_resources(const struct sweep_env *e, struct raw_resources **ret, struct fault *f)
@@ -139,8 +146,9 @@ int sweep_resources(const struct sweep_env *e, struct raw_resources **ret, struc
         if (i > 0 && clock->sleep_until(clock, clock->monotonic_ms(clock) + (TRY_PAUSE_MS << i),
                                         e->cancel) < 0)
             return fault_set(f, -ECANCELED, "stopped");
-        r = sweep_once(e, ret, f);
-        if (r == 0 || !breaks_pass(r))
+        unsigned pages = 0;
+        r = sweep_once(e, ret, &pages, f);
+        if (r == 0 || pages == 0 || !breaks_pass(r))
             break;
     }
     return r;
@@ -191,7 +199,8 @@ static int read_query(struct groups_sweep *s, struct raw_group *g, struct fault 
     return g->query ? 0 : fault_set(f, -ENOMEM, "no memory");
 }
 
-/* The TagFilters of a tag query over all supported types, or NULL. A new reference. */
+/* The TagFilters of a tag query over all supported types, or NULL. A new
+ * reference. */
 static json_t *tag_filters(const char *query)
 {
     _cleanup_json_ json_t *outer = query ? json_loads(query, 0, NULL) : NULL;
@@ -281,6 +290,27 @@ static int read_members(struct groups_sweep *s, struct raw_group *g, struct faul
     return 0;
 }
 
+/* 0: g is whole, was taken out, or has a problem. A query that may not be read
+ * is the policy's word on all of them; members also need what their stacks or
+ * types allow. */
+static int read_group(struct groups_sweep *s, struct raw_group *g, struct fault *f)
+{
+    struct fault fault = FAULT_INIT;
+    int queried = read_query(s, g, &fault);
+    int r = queried == 0 ? read_members(s, g, &fault) : queried;
+
+    if (r == -ENOENT) { /* deleted since it was listed */
+        map_remove(s->all->by_name, g->name);
+        return 0;
+    }
+    if (queried == 0 && (r == -EACCES || r == -EINVAL)) {
+        g->problem = arena_printf(s->all->arena, "the resource group %s cannot be read: %s: %s: %s",
+                                  g->name, fault.call, fault.code, fault.message);
+        return g->problem ? 0 : fault_set(f, -ENOMEM, "no memory");
+    }
+    return r < 0 && f ? fault_copy(f, &fault) : r;
+}
+
 int sweep_groups(const struct sweep_env *e, const struct raw_groups *old, struct raw_groups **ret,
                  struct fault *f)
 {
@@ -300,15 +330,8 @@ int sweep_groups(const struct sweep_env *e, const struct raw_groups *old, struct
     all->begun_ms = clock->monotonic_ms(clock);
     s.ctx = (struct aws_ctx){.cancel = e->cancel, .rate = background};
     int r = groups_list(e->aws, &s.ctx, on_group, &s, f);
-    while (r == 0 && map_next(all->by_name, &it, &name, &value)) {
-        r = read_query(&s, value, f);
-        if (r == 0)
-            r = read_members(&s, value, f);
-        if (r == -ENOENT) { /* deleted since it was listed */
-            map_remove(all->by_name, name);
-            r = 0;
-        }
-    }
+    while (r == 0 && map_next(all->by_name, &it, &name, &value))
+        r = read_group(&s, value, f);
     free(s.members);
     if (r == 0)
         *ret = steal_ptr(all);
