@@ -253,6 +253,16 @@ static int check_removable(struct provision *p, const char *family, const char *
     return r;
 }
 
+static bool life_is_over(struct provision *p, struct life *l, const struct aws_ctx *ctx)
+{
+    struct life *now = NULL;
+    int r = watch_read(p, l->id, ctx, &now, NULL);
+    bool over = r == -ENOENT || (r == 0 && !streq(now->claim, l->claim));
+
+    life_unref(p, now);
+    return over;
+}
+
 static int put_intent(struct provision *p, struct life *l, unsigned k, const char *user,
                       struct fault *f)
 {
@@ -269,6 +279,8 @@ static int put_intent(struct provision *p, struct life *l, unsigned k, const cha
     if (r < 0 && put.unclear) {
         p->clock->sleep_until(p->clock, put.unclear_until_ms, p->stop);
         r = ssm_get_parameter(p->aws, &ctx, name, &found, NULL);
+        if (r == -ENOENT && life_is_over(p, l, &ctx))
+            return 0; /* it was carried out meanwhile, to the end */
         if (r < 0)
             return fault_set(f, -ETIMEDOUT, "the intent was not answered (%s)", put.message);
         return 0;
