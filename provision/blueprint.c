@@ -146,8 +146,7 @@ static bool among(const char *key, const char *const *names)
     return false;
 }
 
-/* Every key of object is in the NULL-ended list. */
-static int check_keys(const struct blueprint *b, const struct json_place *at, json_t *object,
+int blueprint_check_keys(const struct blueprint *b, const struct json_place *at, json_t *object,
                       const char *const *names, const char *what, struct fault *f)
 {
     char allowed[300] = "";
@@ -169,7 +168,7 @@ static int check_keys(const struct blueprint *b, const struct json_place *at, js
     return 0;
 }
 
-static bool is_name(const char *s, size_t max)
+bool blueprint_is_name(const char *s, size_t max)
 {
     size_t n = 0;
 
@@ -190,7 +189,7 @@ static int check_sections(const struct blueprint *b, struct fault *f)
     json_t *version = json_object_get(b->root, names[0]);
     json_t *description = json_object_get(b->root, names[1]);
     struct json_place place = {NULL, names[0], 0}, about = {NULL, names[1], 0};
-    int r = check_keys(b, NULL, b->root, names, "a section", f);
+    int r = blueprint_check_keys(b, NULL, b->root, names, "a section", f);
 
     if (r < 0)
         return r;
@@ -206,7 +205,7 @@ static int load_metadata(struct blueprint *b, struct fault *f)
     static const char *const names[] = {"svcfs", "cfn-lint", NULL};
     struct json_place at = {NULL, "Metadata", 0}, settings = {&at, "svcfs", 0};
     json_t *metadata = json_object_get(b->root, "Metadata");
-    int r = metadata ? check_keys(b, &at, metadata, names, "metadata", f) : 0;
+    int r = metadata ? blueprint_check_keys(b, &at, metadata, names, "metadata", f) : 0;
 
     return r < 0 ? r : blueprint_load_settings(b, json_object_get(metadata, "svcfs"), &settings, f);
 }
@@ -261,11 +260,11 @@ static int load_resource(struct blueprint *b, struct blueprint_resource *res,
         "Metadata", NULL};
     struct json_place properties = {at, "Properties", 0}, metadata = {at, "Metadata", 0};
     json_t *about = json_object_get(spec, "Metadata");
-    int r = check_keys(b, at, spec, names, "an attribute of a resource", f);
+    int r = blueprint_check_keys(b, at, spec, names, "an attribute of a resource", f);
 
     if (r < 0)
         return r;
-    if (!is_name(res->logical, BLUEPRINT_LOGICAL_MAX))
+    if (!blueprint_is_name(res->logical, BLUEPRINT_LOGICAL_MAX))
         return json_source_fault(&b->source, at, f,
                                  "a resource's name has letters and digits only, %d at most",
                                  BLUEPRINT_LOGICAL_MAX);
@@ -422,68 +421,6 @@ static int load_properties(struct blueprint *b, size_t index, const json_t *valu
     return 0;
 }
 
-static int load_output(struct blueprint *b, const struct json_place *at, const char *key,
-                       json_t *spec, const json_t *values, struct fault *f)
-{
-    static const char *const names[] = {"Value", "Description", NULL};
-    struct json_place place = {at, "Value", 0};
-    struct blueprint_output *o = &b->outputs[b->n_outputs];
-    _cleanup_json_ json_t *resolved = NULL;
-    int r = check_keys(b, at, spec, names, "an attribute of an output", f);
-
-    if (r < 0)
-        return r;
-    if (!is_name(key, BLUEPRINT_LOGICAL_MAX))
-        return json_source_fault(&b->source, at, f, "an output's name has letters and digits only");
-    if (!json_object_get(spec, "Value"))
-        return json_source_fault(&b->source, at, f, "Value is missing");
-    o->key = key;
-    o->value = json_object_get(spec, "Value");
-    o->name = strdup(key);
-    if (!o->name)
-        return no_memory(f);
-    b->n_outputs++;
-    for (char *c = o->name; *c; c++)
-        *c = (char)tolower((unsigned char)*c);
-    for (size_t i = 0; i + 1 < b->n_outputs; i++)
-        if (streq(b->outputs[i].name, o->name))
-            return json_source_fault(&b->source, at, f, "is equal to %s in lower case",
-                                     b->outputs[i].key);
-    r = blueprint_resolve(b, values, &place, o->value, NULL, &resolved, f);
-    if (r < 0)
-        return r;
-    if (!resolved || json_is_array(resolved) ||
-        (json_is_object(resolved) &&
-         (!intrinsic_function(resolved) || streq(intrinsic_function(resolved), "Fn::Split"))))
-        return json_source_fault(&b->source, &place, f, "must be one string");
-    return 0;
-}
-
-static int load_outputs(struct blueprint *b, const json_t *values, struct fault *f)
-{
-    struct json_place top = {NULL, "Outputs", 0};
-    json_t *section = json_object_get(b->root, "Outputs"), *spec;
-    const char *key;
-    int r;
-
-    if (!section)
-        return 0;
-    if (!json_is_object(section) || json_object_size(section) > BLUEPRINT_OUTPUTS_MAX)
-        return json_source_fault(&b->source, &top, f, "must be an object of at most %d outputs",
-                                 BLUEPRINT_OUTPUTS_MAX);
-    b->outputs = calloc(json_object_size(section) + 1, sizeof(*b->outputs));
-    if (!b->outputs)
-        return no_memory(f);
-    json_object_foreach(section, key, spec)
-    {
-        struct json_place at = {&top, key, 0};
-        r = load_output(b, &at, key, spec, values, f);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 /* The longest id that is allowed, as far as a few guesses find it: no expression is turned around
  * for this. */
 static void find_long_id(const struct blueprint *b, const char *id, char out[64])
@@ -554,7 +491,7 @@ static int load_document(struct blueprint *b, const struct json_source *file, st
     for (size_t i = 0; r == 0 && i < b->n_resources; i++)
         r = load_properties(b, i, values, f);
     if (r == 0)
-        r = load_outputs(b, values, f);
+        r = blueprint_load_outputs(b, values, f);
     if (r == 0)
         r = blueprint_order(b, f);
     return r < 0 ? r : check_plan(b, id, f);

@@ -46,6 +46,14 @@ struct blueprint {
 int blueprint_load_settings(struct blueprint *b, json_t *section, const struct json_place *at,
                             struct fault *f);
 
+/* Every key of object is in the NULL-ended list; what: "a section", for the message. */
+int blueprint_check_keys(const struct blueprint *b, const struct json_place *at, json_t *object,
+                         const char *const *names, const char *what, struct fault *f);
+/* Whether s is a logical id of at most max letters and digits. */
+bool blueprint_is_name(const char *s, size_t max);
+/* blueprint_outputs.c; values: of a sample service. */
+int blueprint_load_outputs(struct blueprint *b, const json_t *values, struct fault *f);
+
 /* Parameters and pseudo parameters of one service. */
 int blueprint_values(const struct blueprint *b, const char *id, const char *claim, json_t **ret,
                      struct fault *f);
