@@ -517,7 +517,8 @@ class Corrections:
         return (name or "default").rsplit("/", 1)[-1]
 
     def _ecs_service(self, region, cluster, name):
-        found = self.call("ecs", region, "DescribeServices", {"cluster": cluster, "services": [name]})
+        found = self.call("ecs", region, "DescribeServices",
+                          {"cluster": cluster, "services": [name], "include": ["TAGS"]})
         return found["services"][0] if found["services"] else None
 
     def ecs_CreateService(self, request):
@@ -580,10 +581,16 @@ class Corrections:
     def ecs_DescribeServices(self, request):
         if len(request.params.get("services", [])) > 10:
             return wire.error_answer(request, 400, "InvalidParameterException", "Services cannot have more than 10 elements")
-        answer = self._pass(request)
+        # moto keeps whether tags are wanted where requests share it: one without takes another's away. So all want them.
+        body = json.dumps({**request.params, "include": ["TAGS"]}).encode()
+        answer = self._pass(wire.Request(request.method, request.target, request.headers, body))
         if answer.ok:
-            self._state(answer, lambda v: v.update(
-                services=[self._shown_service(s, count=True) for s in v.get("services", [])]))
+            def change(value):
+                for service in value.get("services", []):
+                    self._shown_service(service, count=True)
+                    if "TAGS" not in request.params.get("include", []):
+                        service.pop("tags", None)
+            self._state(answer, change)
         return answer
 
     def ecs_DeleteService(self, request):

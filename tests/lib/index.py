@@ -157,7 +157,8 @@ class TagIndex:
                 clusters[arn.split("/")[1]].append(arn)
         for cluster, arns in clusters.items():
             try:
-                described = self._up.call("ecs", region, "DescribeServices", {"cluster": cluster, "services": arns})
+                described = self._up.call("ecs", region, "DescribeServices", {"cluster": cluster, "services": arns,
+                                                                                "include": ["TAGS"]})
             except LookupError:
                 continue
             for service in described["services"]:
