@@ -173,6 +173,14 @@ static void start(struct aws *a)
     assert_true(s->groups_known);
 }
 
+static unsigned count(struct aws *a, const unsigned *what)
+{
+    pthread_mutex_lock(&a->lock);
+    unsigned n = *what;
+    pthread_mutex_unlock(&a->lock);
+    return n;
+}
+
 static bool has_service(struct aws *a, const char *id)
 {
     _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(a->cache);
@@ -218,7 +226,7 @@ static void test_failed(void **state)
     start(a);
     _cleanup_snapshot_ const struct snapshot *before = cache_snapshot(a->cache);
     set(a, &a->refuse, true);
-    unsigned observed = a->observed;
+    unsigned observed = count(a, &a->observed);
     assert_int_equal(cache_refresh(a->cache, NULL, &f), -EACCES);
     assert_string_equal(f.code, "AccessDeniedException");
     WAIT(a, a->observed > observed);
@@ -315,7 +323,7 @@ static void test_shared(void **state)
     assert_int_equal(end(&first), 0);
     for (size_t i = 0; i < CALLERS; i++)
         assert_int_equal(end(&more[i]), 0);
-    assert_int_equal(a->sweeps, 3);
+    assert_int_equal(count(a, &a->sweeps), 3);
     assert_true(has_service(a, "n2"));
 }
 
@@ -376,9 +384,7 @@ static void test_timer(void **state)
         while (!there) {
             __atomic_add_fetch(&a->clock.now_ms, n < 10 ? 1000 : REFRESH_MS, __ATOMIC_SEQ_CST);
             cache_set_blueprints(a->cache, NULL, 0); /* so that it looks at the clock */
-            pthread_mutex_lock(&a->lock);
-            there = a->sweeps >= n;
-            pthread_mutex_unlock(&a->lock);
+            there = count(a, &a->sweeps) >= n;
             sched_yield();
         }
     }
