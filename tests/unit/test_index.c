@@ -215,6 +215,25 @@ static void test_records(void **state)
     assert_string_equal(index_tag(made->resources[0], "svcfs:claim"), "c6");
 }
 
+/* Whoever may tag the parameter cannot move its service. */
+static void test_record_retagged(void **state)
+{
+    _cleanup_world_ struct world *w = world_new();
+    (void)state;
+
+    world_add(w, RECORD("n1"), FAMILY("other"), SERVICE("n9"), MODE, CLAIM "c1");
+    world_add(w, RECORD("n2"), "Name=x");
+    put_record(w, "n1", "c1", "ready", NULL);
+    put_record(w, "n2", "c2", "ready", NULL);
+    _cleanup_snapshot_ const struct snapshot *s = world_build(w);
+
+    assert_null(snapshot_any_service(s, "n9"));
+    assert_null(snapshot_family(s, "other"));
+    assert_string_equal(service(s, "wp", "n1")->resources[0]->key, RECORD("n1"));
+    assert_string_equal(service(s, "wp", "n2")->resources[0]->key, RECORD("n2"));
+    assert_int_equal(s->n_problems, 0);
+}
+
 static void test_ghosts(void **state)
 {
     _cleanup_world_ struct world *w = world_new();
@@ -319,7 +338,7 @@ static void test_gone(void **state)
     _cleanup_snapshot_ const struct snapshot *s = world_build(w);
     assert_int_equal(service(s, "wp", "n1")->n_resources, 1);
     assert_null(at(s, "ec2", "security-group", "sg-1"));
-    settle(w, 1000 + 5 * HOUR); /* the index remembers for long */
+    settle(w, 1000 + 24 * HOUR); /* the index remembers for long */
     assert_int_equal(map_size(w->overlay.entries), 1);
     map_remove(w->swept->by_key, SG("sg-1"));
     settle(w, 1000 + 10 * MINUTE); /* another replica may list it still */
@@ -330,6 +349,10 @@ static void test_gone(void **state)
     assert_int_equal(overlay_gone(&w->overlay, SG("sg-2"), w->swept, 1000), 0);
     world_add(w, SG("sg-2"), FAMILY("wp"), SERVICE("n1"), CLAIM "c2");
     settle(w, 2000); /* the name came again, made by somebody else */
+    assert_int_equal(map_size(w->overlay.entries), 0);
+
+    assert_int_equal(overlay_gone(&w->overlay, SG("sg-2"), w->swept, 1000), 0);
+    settle(w, 1001 + 24 * HOUR); /* too long for a ghost */
     assert_int_equal(map_size(w->overlay.entries), 0);
 
     assert_int_equal(overlay_gone(&w->overlay, SG("sg-2"), w->swept, 1000), 0);
@@ -405,6 +428,22 @@ static void test_group_overlay(void **state)
     assert_int_equal(map_size(w->overlay.groups), 0);
 }
 
+static void test_group_unreadable(void **state)
+{
+    _cleanup_world_ struct world *w = world_new();
+    (void)state;
+
+    world_add(w, SG("sg-1"), FAMILY("wp"));
+    world_group(w, "good", QUERY("service-family", "wp"), NULL);
+    world_group(w, "bad", QUERY("service-family", "wp"), NULL);
+    ((struct raw_group *)map_get(w->groups->by_name, "bad"))->problem = "bad cannot be read";
+    _cleanup_snapshot_ const struct snapshot *s = world_build(w);
+    assert_true(s->groups_known);
+    assert_null(snapshot_group(s, "bad"));
+    assert_int_equal(snapshot_group(s, "good")->n_resources, 1);
+    assert_string_equal(s->problems[0], "bad cannot be read");
+}
+
 /* A member that carries our tags comes from the resources' sweep or not at all: the groups' is
  * older. */
 static void test_stale_member(void **state)
@@ -468,13 +507,22 @@ static void test_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),        cmocka_unit_test(test_families),
-        cmocka_unit_test(test_two_families), cmocka_unit_test(test_problems),
-        cmocka_unit_test(test_namesakes),    cmocka_unit_test(test_records),
-        cmocka_unit_test(test_ghosts),       cmocka_unit_test(test_put),
-        cmocka_unit_test(test_untag),        cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_groups),       cmocka_unit_test(test_group_overlay),
-        cmocka_unit_test(test_stale_member), cmocka_unit_test(test_large),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_two_families),
+        cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_namesakes),
+        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_ghosts),
+        cmocka_unit_test(test_put),
+        cmocka_unit_test(test_untag),
+        cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_group_overlay),
+        cmocka_unit_test(test_stale_member),
+        cmocka_unit_test(test_record_retagged),
+        cmocka_unit_test(test_group_unreadable),
+        cmocka_unit_test(test_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,20 @@ static void test_gives_up(void **state)
     assert_null(all);
 }
 
+/* No page came: the client has tried often enough, and whoever waits is to be told. */
+static void test_silent(void **state)
+{
+    static const struct fake_answer answers[] = {
+        {.err = -EHOSTUNREACH}, {.err = -EHOSTUNREACH}, {.err = -EHOSTUNREACH}};
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 3);
+    struct sweep_env env = env_of(t, NULL);
+    struct raw_resources *all = NULL;
+    (void)state;
+
+    assert_int_equal(sweep_resources(&env, &all, NULL), -EHOSTUNREACH);
+    assert_null(all);
+}
+
 static void test_cancelled(void **state)
 {
     static const struct fake_answer answers[] = {{.err = -ECANCELED}};
@@ -235,6 +249,19 @@ static void test_group_queries_kept(void **state)
     raw_groups_free(last);
 }
 
+/* One group that cannot be read is a line, and does not hide the next. */
+static void test_group_closed(void **state)
+{
+    static const struct fake_answer answers[] = {GROUPS(GROUP("g")), GROUP_QUERY(ONE_TYPE),
+                                                 REFUSED("AccessDeniedException")};
+    _cleanup_(raw_groups_freep) struct raw_groups *all = sweep(answers, 3, NULL);
+    const struct raw_group *g = map_get(all->by_name, "g");
+    (void)state;
+
+    assert_non_null(strstr(g->problem, "AccessDeniedException"));
+    assert_int_equal(g->n_members, 0);
+}
+
 static void test_groups_fail(void **state)
 {
     static const struct fake_answer answers[] = {GROUPS(GROUP("g")),
@@ -251,10 +278,11 @@ static void test_groups_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_keys),   cmocka_unit_test(test_many_tags),
-        cmocka_unit_test(test_anew),        cmocka_unit_test(test_gives_up),
-        cmocka_unit_test(test_cancelled),   cmocka_unit_test(test_group_kinds),
-        cmocka_unit_test(test_groups_fail), cmocka_unit_test(test_group_queries_kept),
+        cmocka_unit_test(test_both_keys),    cmocka_unit_test(test_many_tags),
+        cmocka_unit_test(test_anew),         cmocka_unit_test(test_gives_up),
+        cmocka_unit_test(test_cancelled),    cmocka_unit_test(test_group_kinds),
+        cmocka_unit_test(test_groups_fail),  cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_group_closed), cmocka_unit_test(test_group_queries_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
