@@ -314,6 +314,9 @@ static void *grouper_main(void *arg)
 
 static void wait_for_turn(struct cache *c, int64_t until_ms)
 {
+    pthread_mutex_lock(&c->newest_lock);
+    c->freshness.next_ms = until_ms;
+    pthread_mutex_unlock(&c->newest_lock);
     pthread_mutex_lock(&c->lock);
     while (!cancel_raised(c->stop) && c->wanted == c->done) {
         int64_t rest = until_ms - c->clock->monotonic_ms(c->clock);

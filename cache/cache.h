@@ -43,6 +43,7 @@ struct cache_freshness {
     int64_t ended_wall_ms;
     uint64_t sweeps;       /* that succeeded */
     uint64_t asked;        /* calls of cache_refresh so far */
+    int64_t next_ms;       /* when the next begins by itself, monotonic; 0 before the first has ended */
     bool sweeping;
     struct fault last;     /* err 0: the last sweep succeeded */
 };

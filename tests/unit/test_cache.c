@@ -369,24 +369,38 @@ static void test_stopped(void **state)
     cache_stop(a->cache);
 }
 
-/* The clock alone brings the next sweep: after a failure soon, then after the refresh time. */
+/* Waits until the refresher has set itself another time than the last; gives how long that is from
+ * now. */
+static int64_t pause_after(struct aws *a, int64_t *last_ms)
+{
+    struct cache_freshness fresh;
+
+    do {
+        sched_yield();
+        cache_freshness(a->cache, &fresh);
+    } while (fresh.next_ms == *last_ms);
+    *last_ms = fresh.next_ms;
+    return fresh.next_ms - __atomic_load_n(&a->clock.now_ms, __ATOMIC_SEQ_CST);
+}
+
+/* The clock alone brings the next sweep: after failures ever later, then after the refresh time. */
 static void test_timer(void **state)
 {
+    static const int64_t pauses[] = {1000,       2000,       4000,      8000,   16000,
+                                     32000,      64000,      128000,    256000, 512000,
+                                     REFRESH_MS, REFRESH_MS, REFRESH_MS};
     _cleanup_aws_ struct aws *a = aws_new();
+    int64_t next_ms = 0;
     (void)state;
 
     set(a, &a->refuse, true);
     assert_int_equal(cache_start(a->cache, NULL), 0);
-    for (unsigned n = 1; n <= 12; n++) {
-        bool there = false;
-        if (n == 10)
-            set(a, &a->refuse, false);
-        while (!there) {
-            __atomic_add_fetch(&a->clock.now_ms, n < 10 ? 1000 : REFRESH_MS, __ATOMIC_SEQ_CST);
-            cache_set_blueprints(a->cache, NULL, 0); /* so that it looks at the clock */
-            there = count(a, &a->sweeps) >= n;
-            sched_yield();
-        }
+    for (unsigned n = 0; n < ARRAY_SIZE(pauses); n++) {
+        WAIT(a, a->sweeps == n + 1);
+        assert_int_equal(pause_after(a, &next_ms), pauses[n]);
+        set(a, &a->refuse, n + 2 < ARRAY_SIZE(pauses));
+        __atomic_store_n(&a->clock.now_ms, next_ms, __ATOMIC_SEQ_CST);
+        cache_set_blueprints(a->cache, NULL, 0); /* so that it looks at the clock */
     }
     WAIT(a, a->published >= 1);
     assert_true(has_service(a, "n1"));
