@@ -32,11 +32,10 @@ static int check_unused(struct provision *p, const char *family, const char *id,
         bool deleting = l->record->phase == PHASE_DELETING || l->intent > l->record->spent;
         pthread_mutex_unlock(&p->lock);
         r = deleting ? -EBUSY : -EEXIST;
+    } else if (life_since_vanished(p, id) >= 0) { /* the snapshot may not know of it yet */
+        return fault_set(f, -EBUSY, "%s was deleted less than 30 s ago; try again then", id);
     } else if (there) {
         r = there->deleting ? -EBUSY : -EEXIST;
-    } else if (life_since_vanished(p, id) >= 0) {
-        life_unref(p, l);
-        return fault_set(f, -EBUSY, "%s was deleted less than 30 s ago; try again then", id);
     }
     life_unref(p, l);
     if (r == -EBUSY)

@@ -49,8 +49,8 @@ struct sent {
     int daemon;
     char operation[64], name[128];
     int64_t unclear_until_ms; /* 0: it was answered */
-    bool makes; /* with Overwrite=false */
-    bool done;  /* it has arrived, which others can see */
+    bool makes;               /* with Overwrite=false */
+    bool done;                /* it has arrived, which others can see */
 };
 
 struct late {
@@ -612,7 +612,7 @@ static int unclear(struct fake_ssm *s, struct sent *e, const struct rule *rule, 
 static int decide(struct fake_ssm *s, int daemon, const char *operation, json_t *request,
                   const struct http_request *r, struct http_response *ret, struct fault *f)
 {
-    const char *name = field(request, "Name");
+    const char *name = field(request, *field(request, "Name") ? "Name" : "Path");
     struct rule *rule = rule_of(s, daemon, operation, name);
     bool makes = streq(operation, "PutParameter") && !is_true(request, "Overwrite");
     int64_t sent_ms = now();
