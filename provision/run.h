@@ -53,7 +53,7 @@ struct run {
     bool fresh;              /* by the claim's maker, who knows that nothing was made yet */
 };
 
-/* engine.c: what create.c and teardown.c stand on. */
+/* run.c: what create.c and teardown.c stand on. */
 
 /* Renews, reads the parameters beneath where it is due (or now). 0; -ESTALE: no longer the owner; -ECANCELED: the daemon
  * stops. */
