@@ -1,5 +1,6 @@
 """Fixtures: `servers` once a run, `lab` fresh for each test, `mount` started on it."""
 import os
+import signal
 import sys
 
 import pytest
@@ -20,6 +21,8 @@ def pytest_collection_modifyitems(items):
 def pytest_configure(config):
     config.addinivalue_line("markers", "limit(seconds): the test's time limit on a plain build")
     config.addinivalue_line("markers", "alone: measures time; no other test may run beside it")
+    # Whoever runs the tests in the background lets them ignore SIGINT, and all that they start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(hookwrapper=True)
