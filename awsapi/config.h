@@ -8,18 +8,20 @@
 #include "awsapi/service.h"
 
 struct aws_config {
-    char *profile;      /* "default" where none was named */
+    char *profile; /* "default" where none was named */
     char *region;
-    char *endpoint_url; /* for all services, or NULL */
-    char *endpoint_urls[AWS_SERVICES]; /* for one service (AWS_ENDPOINT_URL_X, services section), or NULL */
-    char *ca_bundle;    /* or NULL */
+    char *endpoint_url;                /* for all services, or NULL */
+    char *endpoint_urls[AWS_SERVICES]; /* for one service (AWS_ENDPOINT_URL_X, services section), or
+                                          NULL */
+    char *ca_bundle;                   /* or NULL */
     char *access_key_id, *secret_access_key, *session_token; /* token may be NULL */
     bool use_fips, use_dualstack;
 };
 
-/* Options given on the command line win; each may be NULL. Errors: -ENOENT unknown profile (a profile
- * that was named and is nowhere), -EINVAL no region or a malformed file (file and line in the message) or endpoint,
- * -ENOKEY no credentials (message says where was looked). *ret is the caller's. */
+/* Options given on the command line win; each may be NULL. Errors: -ENOENT unknown profile (a
+ * profile that was named and is nowhere), -EINVAL no region or a malformed file (file and line in
+ * the message) or endpoint, -ENOKEY no credentials (message says where was looked). *ret is the
+ * caller's. */
 struct aws_config_options {
     const char *profile, *region, *endpoint_url;
 };

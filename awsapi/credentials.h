@@ -1,6 +1,7 @@
 /*
  * Where the keys come from while the daemon runs. One kind of source so far: the keys of the
- * configuration. A source that can renew its keys is another implementation of the same three functions.
+ * configuration. A source that can renew its keys is another implementation of the same three
+ * functions.
  */
 #pragma once
 

@@ -1,4 +1,5 @@
-/* The one table that maps AWS error codes to errno (tree.md), and what the four protocols call an error. */
+/* The one table that maps AWS error codes to errno (tree.md), and what the four protocols call an
+ * error. */
 #pragma once
 
 #include <stdbool.h>

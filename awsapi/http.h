@@ -35,9 +35,10 @@ void http_response_done(struct http_response *r);
 
 /* A transport; tests put their own in its place. */
 struct http_transport {
-    /* 0: there is an answer, of whatever status, *ret is the caller's. Else -EHOSTUNREACH (name or connect: nothing was
-     * sent), -ETIMEDOUT, -ECANCELED, -EREMOTEIO (connection broke), -EFBIG, -ENOMEM; f->unclear
-     * and f->unclear_until_ms are set where bytes may have reached the other side. */
+    /* 0: there is an answer, of whatever status, *ret is the caller's. Else -EHOSTUNREACH (name or
+     * connect: nothing was sent), -ETIMEDOUT, -ECANCELED, -EREMOTEIO (connection broke), -EFBIG,
+     * -ENOMEM; f->unclear and f->unclear_until_ms are set where bytes may have reached the other
+     * side. */
     int (*send)(struct http_transport *t, const struct http_request *r, struct cancel *cancel,
                 struct http_response *ret, struct fault *f);
     void (*free)(struct http_transport *t);
@@ -47,4 +48,5 @@ struct http_transport {
 char *http_response_header(const struct http_response *r, const char *name);
 
 /* The real one. ca_bundle may be NULL. */
-int http_new(struct http_transport **ret, struct clock *clock, const char *ca_bundle, struct fault *f);
+int http_new(struct http_transport **ret, struct clock *clock, const char *ca_bundle,
+             struct fault *f);

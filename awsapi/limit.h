@@ -1,7 +1,8 @@
 /*
- * Token buckets, one per API and class of action (aws-facts.md 3): svcfs takes a share of what AWS grants
- * the account. Callers wait their turn in order; background callers only get tokens that leave the bucket
- * above their share. A throttling answer halves a bucket's rate, which then recovers. Thread-safe.
+ * Token buckets, one per API and class of action (aws-facts.md 3): svcfs takes a share of what AWS
+ * grants the account. Callers wait their turn in order; background callers only get tokens that
+ * leave the bucket above their share. A throttling answer halves a bucket's rate, which then
+ * recovers. Thread-safe.
  */
 #pragma once
 
@@ -39,9 +40,10 @@ struct limit;
 /* share: of AWS's rates and sizes, e.g. 0.67. */
 int limit_new(struct limit **ret, struct clock *clock, double share);
 void limit_free(struct limit *l);
-/* Waits for a token. rate as in struct aws_ctx. 0, -ECANCELED, -ETIMEDOUT (not before until_ms, monotonic;
- * 0: no such bound; then no token was taken). */
-int limit_wait(struct limit *l, enum aws_bucket b, double rate, int64_t until_ms, struct cancel *cancel);
+/* Waits for a token. rate as in struct aws_ctx. 0, -ECANCELED, -ETIMEDOUT (not before until_ms,
+ * monotonic; 0: no such bound; then no token was taken). */
+int limit_wait(struct limit *l, enum aws_bucket b, double rate, int64_t until_ms,
+               struct cancel *cancel);
 /* Tells that AWS throttled / answered a call of this bucket. */
 void limit_throttled(struct limit *l, enum aws_bucket b);
 void limit_succeeded(struct limit *l, enum aws_bucket b);

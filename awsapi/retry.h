@@ -1,6 +1,7 @@
 /*
  * Whether and when a failed read is sent again: the SDKs' "standard" mode with the numbers of 2026
- * (aws-facts.md 3). Pure but for the quota, which all calls of a client share and which is thread-safe.
+ * (aws-facts.md 3). Pure but for the quota, which all calls of a client share and which is
+ * thread-safe.
  */
 #pragma once
 
@@ -12,8 +13,8 @@
 
 enum { RETRY_ATTEMPTS = 3 };
 
-/* Tokens that retries cost and successes give back: while AWS is down, calls fail at once instead of
- * each of them being sent three times. */
+/* Tokens that retries cost and successes give back: while AWS is down, calls fail at once instead
+ * of each of them being sent three times. */
 struct retry_quota {
     pthread_mutex_t lock;
     int tokens;

@@ -21,16 +21,16 @@ enum aws_service {
 enum aws_protocol { AWS_JSON, AWS_QUERY, AWS_EC2_QUERY, AWS_REST_JSON };
 
 struct aws_service_info {
-    const char *name;           /* as faults and IAM show it: "ssm", "elasticloadbalancing" */
+    const char *name; /* as faults and IAM show it: "ssm", "elasticloadbalancing" */
     const char *signing_name;
-    const char *host_prefix;    /* of PREFIX.REGION.amazonaws.com */
-    const char *env_suffix;     /* of AWS_ENDPOINT_URL_ */
-    const char *config_key;     /* in a services section: "resource_groups" */
+    const char *host_prefix; /* of PREFIX.REGION.amazonaws.com */
+    const char *env_suffix;  /* of AWS_ENDPOINT_URL_ */
+    const char *config_key;  /* in a services section: "resource_groups" */
     enum aws_protocol protocol;
-    const char *target_prefix;  /* AWS_JSON: of X-Amz-Target, with the dot */
-    const char *json_version;   /* "1.1" */
-    const char *api_version;    /* query protocols: Version= */
-    bool gov_fips_plain;        /* in us-gov-* the plain host is the FIPS one */
+    const char *target_prefix; /* AWS_JSON: of X-Amz-Target, with the dot */
+    const char *json_version;  /* "1.1" */
+    const char *api_version;   /* query protocols: Version= */
+    bool gov_fips_plain;       /* in us-gov-* the plain host is the FIPS one */
 };
 
 const struct aws_service_info *aws_service_info(enum aws_service s);

@@ -1,6 +1,6 @@
 /*
- * AWS Signature Version 4 in its three visible stages (aws-facts.md 8): canonical request, string to
- * sign, authorization. Pure: no clock, no network. All strings are NUL-terminated.
+ * AWS Signature Version 4 in its three visible stages (aws-facts.md 8): canonical request, string
+ * to sign, authorization. Pure: no clock, no network. All strings are NUL-terminated.
  */
 #pragma once
 
@@ -27,6 +27,7 @@ struct sigv4_request {
 
 /* Each appends its text to out. 0, -ENOMEM, -EFBIG, -EINVAL. */
 int sigv4_canonical_request(const struct sigv4_request *r, struct buf *out);
-int sigv4_string_to_sign(const struct sigv4_request *r, const char *canonical_request, struct buf *out);
+int sigv4_string_to_sign(const struct sigv4_request *r, const char *canonical_request,
+                         struct buf *out);
 /* The value of the Authorization header. The derived key is wiped. */
 int sigv4_authorization(const struct sigv4_request *r, const char *string_to_sign, struct buf *out);

@@ -18,8 +18,8 @@ struct ssm_tag {
     const char *key, *value;
 };
 
-/* Type String, standard tier. Overwrite=false: -EEXIST where it is there. tags only without overwrite
- * (n_tags 0 otherwise). */
+/* Type String, standard tier. Overwrite=false: -EEXIST where it is there. tags only without
+ * overwrite (n_tags 0 otherwise). */
 int ssm_put_parameter(struct aws_client *c, const struct aws_ctx *ctx, const char *name,
                       const char *value, bool overwrite, const struct ssm_tag *tags, size_t n_tags,
                       struct fault *f);
@@ -29,7 +29,8 @@ int ssm_get_parameter(struct aws_client *c, const struct aws_ctx *ctx, const cha
 /* All below path, recursively, all pages; a chain that breaks is an error, never a short list. */
 int ssm_get_parameters_by_path(struct aws_client *c, const struct aws_ctx *ctx, const char *path,
                                struct ssm_parameters *ret, struct fault *f);
-/* names: at most 10 a call are sent, as many calls as needed; those not found are left out of *ret. */
+/* names: at most 10 a call are sent, as many calls as needed; those not found are left out of *ret.
+ */
 int ssm_get_parameters(struct aws_client *c, const struct aws_ctx *ctx, const char *const *names,
                        size_t n, struct ssm_parameters *ret, struct fault *f);
 /* -ENOENT where there is none. */

@@ -3,22 +3,23 @@
 
 #include "awsapi/client.h"
 
-/* Called for each resource of a page, in order; tags: object of strings (borrowed). Non-zero ends the chain
- * with that result. */
+/* Called for each resource of a page, in order; tags: object of strings (borrowed). Non-zero ends
+ * the chain with that result. */
 typedef int (*tagging_resource_fn)(void *arg, const char *arn, json_t *tags);
 
 struct tagging_query {
-    const char *tag_key;   /* or NULL: no tag filter */
-    const char *tag_value; /* or NULL: any */
+    const char *tag_key;               /* or NULL: no tag filter */
+    const char *tag_value;             /* or NULL: any */
     const char *const *resource_types; /* e.g. "ecs:service"; n_types of them */
     size_t n_types;
-    json_t *tag_filters;   /* instead of tag_key: TagFilters as the API has them; or NULL */
-    unsigned *ret_pages;   /* counts the pages that came, empty ones too, also of a chain that breaks; or NULL */
+    json_t *tag_filters; /* instead of tag_key: TagFilters as the API has them; or NULL */
+    unsigned *ret_pages; /* counts the pages that came, empty ones too, also of a chain that breaks;
+                            or NULL */
 };
 
 /* All pages of GetResources, 100 a page. A page that fails after its retries ends the whole chain
- * with its error: whoever wants the list begins anew (a retried token may give a short list). Only the first page
- * is ever retried by the client; for further ones each attempt is one. */
+ * with its error: whoever wants the list begins anew (a retried token may give a short list). Only
+ * the first page is ever retried by the client; for further ones each attempt is one. */
 int tagging_get_resources(struct aws_client *c, const struct aws_ctx *ctx,
                           const struct tagging_query *q, tagging_resource_fn fn, void *arg,
                           struct fault *f);

@@ -1,4 +1,5 @@
-/* Memory that is freed all at once. Allocation is not thread-safe; reading what was allocated is. */
+/* Memory that is freed all at once. Allocation is not thread-safe; reading what was allocated is.
+ */
 #pragma once
 
 #include <stddef.h>

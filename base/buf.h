@@ -1,4 +1,5 @@
-/* A growing byte buffer with a maximum; always NUL-terminated behind its content. Not thread-safe. */
+/* A growing byte buffer with a maximum; always NUL-terminated behind its content. Not thread-safe.
+ */
 #pragma once
 
 #include <stdarg.h>

@@ -1,7 +1,8 @@
 /*
  * A token by which one thread ends another's wait. Raised once, never lowered. Waiters register a
- * wake function, called once from the raising thread (no lock of cancel held), or at once where the token is
- * raised already. Reference-counted: a request and its worker may end in any order. Thread-safe.
+ * wake function, called once from the raising thread (no lock of cancel held), or at once where the
+ * token is raised already. Reference-counted: a request and its worker may end in any order.
+ * Thread-safe.
  */
 #pragma once
 

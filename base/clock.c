@@ -34,6 +34,23 @@ static int64_t system_wall(_unused_ struct clock *c)
     return read_clock(CLOCK_REALTIME);
 }
 
+void clock_cond_wait(struct clock *c, pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ms)
+{
+    int64_t rest = MIN(until_ms - c->monotonic_ms(c), (int64_t)SLEEP_SLICE_MS);
+    struct timespec t;
+
+    if (rest <= 0)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += rest / 1000;
+    t.tv_nsec += rest % 1000 * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    (void)pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &t);
+}
+
 struct sleeper {
     pthread_mutex_t lock;
     pthread_cond_t woken_cond;
@@ -59,20 +76,9 @@ static int system_sleep(_unused_ struct clock *c, int64_t until_ms, struct cance
     cancel_add(cancel, &w);
     pthread_mutex_lock(&s.lock);
     while (!s.woken) {
-        int64_t rest = until_ms - system_monotonic(NULL);
-        struct timespec t;
-
-        if (rest <= 0)
+        if (system_monotonic(NULL) >= until_ms)
             break;
-        rest = MIN(rest, (int64_t)SLEEP_SLICE_MS);
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        t.tv_sec += rest / 1000;
-        t.tv_nsec += rest % 1000 * 1000000;
-        if (t.tv_nsec >= 1000000000) {
-            t.tv_sec++;
-            t.tv_nsec -= 1000000000;
-        }
-        (void)pthread_cond_clockwait(&s.woken_cond, &s.lock, CLOCK_MONOTONIC, &t);
+        clock_cond_wait(clock_system(), &s.woken_cond, &s.lock, until_ms);
     }
     woken = s.woken;
     pthread_mutex_unlock(&s.lock);

@@ -11,16 +11,16 @@
 #include "base/macro.h"
 
 struct fault {
-    int err;              /* negative errno, the same as was returned */
-    int http_status;      /* 0 where no answer came */
-    bool unclear;         /* a write was sent and nobody knows whether it was done (engine.md 1) */
-    int64_t unclear_until_ms; /* where unclear: monotonic deadline of that sending; until then neither
-                                 send nor look */
-    char call[80];        /* "ssm:PutParameter", or "" */
-    char code[96];        /* AWS error code, or "" */
-    char request_id[80];  /* or "" */
-    char message[512];    /* one line for a person: what, where */
-    char next[160];       /* what to do next, or "" */
+    int err;         /* negative errno, the same as was returned */
+    int http_status; /* 0 where no answer came */
+    bool unclear;    /* a write was sent and nobody knows whether it was done (engine.md 1) */
+    int64_t unclear_until_ms; /* where unclear: monotonic deadline of that sending; until then
+                                 neither send nor look */
+    char call[80];            /* "ssm:PutParameter", or "" */
+    char code[96];            /* AWS error code, or "" */
+    char request_id[80];      /* or "" */
+    char message[512];        /* one line for a person: what, where */
+    char next[160];           /* what to do next, or "" */
 };
 
 #define FAULT_INIT ((struct fault){0})

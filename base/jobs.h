@@ -1,6 +1,6 @@
 /*
- * Worker threads for what may wait. Threads are started as needed up to a maximum, end when idle for
- * a minute; jobs beyond the maximum queue in order. Thread-safe.
+ * Worker threads for what may wait. Threads are started as needed up to a maximum, end when idle
+ * for a minute; jobs beyond the maximum queue in order. Thread-safe.
  */
 #pragma once
 

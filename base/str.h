@@ -22,8 +22,8 @@ char *str_printf(const char *fmt, ...) _printf_(1, 2);
 /* snprintf that says whether it fitted: 0 or -ENAMETOOLONG (out is then cut, still terminated). */
 int str_format(char *out, size_t size, const char *fmt, ...) _printf_(3, 4);
 
-/* Reads a whole file of at most max bytes, terminated; 0 or negative errno (-EFBIG). *ret malloc'ed;
- * ret_len may be NULL. */
+/* Reads a whole file of at most max bytes, terminated; 0 or negative errno (-EFBIG). *ret
+ * malloc'ed; ret_len may be NULL. */
 int str_read_file(const char *path, size_t max, char **ret, size_t *ret_len);
 
 /* n characters of alphabet from the system's random source; out gets n + 1 bytes. 0 or -EIO. */

@@ -394,7 +394,7 @@ int build_snapshot(const struct build_input *in, const struct snapshot **ret)
 
     int (*const passes[])(struct build *) = {
         collect_swept, collect_records, collect_members, collect_part_namesakes, hang_all,
-        collect_kinds, draft_groups,     finish_families, finish_resources,
+        collect_kinds, draft_groups,    finish_families, finish_resources,
     };
     for (size_t i = 0; e == 0 && i < ARRAY_SIZE(passes); i++)
         e = passes[i](&b);

@@ -1,6 +1,6 @@
 /*
- * The builder: raw sweeps, overlay and records in, a snapshot out. Pure, but for the memory. Takes nothing over:
- * every string is copied into the snapshot's arena.
+ * The builder: raw sweeps, overlay and records in, a snapshot out. Pure, but for the memory. Takes
+ * nothing over: every string is copied into the snapshot's arena.
  */
 #pragma once
 
@@ -26,7 +26,8 @@ extern const char *const index_reserved[];
 struct overlay_entry {
     struct index_tag *tags; /* strings in one allocation behind it; where gone, what it had */
     size_t n_tags;
-    size_t n_dropped;       /* further ones behind tags, without a value: keys that it had, but has no more */
+    size_t n_dropped; /* further ones behind tags, without a value: keys that it had, but has no
+                         more */
     bool gone;
     int64_t put_ms; /* monotonic */
 };
@@ -45,12 +46,12 @@ struct build_input {
     const char *family_tag, *service_tag, *account, *region, *partition;
     const struct raw_resources *resources; /* never NULL */
     const struct raw_groups *groups;       /* or NULL: not known */
-    const struct map *overlay;        /* key → struct overlay_entry * */
-    const struct map *overlay_groups; /* name → struct overlay_group * */
-    const struct map *records;        /* id → struct overlay_record * */
-    const struct map *dead_claims;    /* claim → anything */
-    char *const *blueprints;          /* families that have one, NULL-ended, or NULL */
-    const char *groups_problem;       /* line for .svcfs/errors, or NULL */
+    const struct map *overlay;             /* key → struct overlay_entry * */
+    const struct map *overlay_groups;      /* name → struct overlay_group * */
+    const struct map *records;             /* id → struct overlay_record * */
+    const struct map *dead_claims;         /* claim → anything */
+    char *const *blueprints;               /* families that have one, NULL-ended, or NULL */
+    const char *groups_problem;            /* line for .svcfs/errors, or NULL */
     uint64_t generation;
     int64_t wall_ms;
 };

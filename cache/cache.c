@@ -318,22 +318,9 @@ static void wait_for_turn(struct cache *c, int64_t until_ms)
     c->freshness.next_ms = until_ms;
     pthread_mutex_unlock(&c->newest_lock);
     pthread_mutex_lock(&c->lock);
-    while (!cancel_raised(c->stop) && c->wanted == c->done) {
-        int64_t rest = until_ms - c->clock->monotonic_ms(c->clock);
-        struct timespec t;
-
-        if (rest <= 0)
-            break;
-        rest = MIN(rest, 5000); /* a suspended machine wakes up with an old snapshot */
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        t.tv_sec += rest / 1000;
-        t.tv_nsec += rest % 1000 * 1000000;
-        if (t.tv_nsec >= 1000000000) {
-            t.tv_sec++;
-            t.tv_nsec -= 1000000000;
-        }
-        pthread_cond_clockwait(&c->changed, &c->lock, CLOCK_MONOTONIC, &t);
-    }
+    while (!cancel_raised(c->stop) && c->wanted == c->done &&
+           c->clock->monotonic_ms(c->clock) < until_ms)
+        clock_cond_wait(c->clock, &c->changed, &c->lock, until_ms);
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -4,9 +4,9 @@
 #include "cache/index.h"
 
 enum diff_kind {
-    DIFF_FAMILY,   /* family appeared or went, or whether it has a blueprint changed; service NULL */
-    DIFF_SERVICE,  /* service appeared, went, moved between families/ and deleting/, or changed */
-    DIFF_SHARED,   /* the family's shared resources changed */
+    DIFF_FAMILY,  /* family appeared or went, or whether it has a blueprint changed; service NULL */
+    DIFF_SERVICE, /* service appeared, went, moved between families/ and deleting/, or changed */
+    DIFF_SHARED,  /* the family's shared resources changed */
     DIFF_RESOURCE, /* appeared, went, or its tags or what is said of its owner changed */
     DIFF_GROUP     /* appeared, went, or its members or query changed */
 };
@@ -15,12 +15,13 @@ enum diff_how { DIFF_ADDED, DIFF_REMOVED, DIFF_CHANGED };
 struct diff {
     enum diff_kind kind;
     enum diff_how how;
-    const struct index_family *family;     /* of the snapshot that has it (the new one where both) */
+    const struct index_family *family; /* of the snapshot that has it (the new one where both) */
     const struct index_service *service;
     const struct index_resource *resource;
     const struct index_group *group;
 };
 typedef void (*diff_fn)(void *arg, const struct diff *d);
-/* old may be NULL. A service that went from services to deleting, or whose link in services/ changed, is REMOVED (old
- * one) and ADDED (new one); so is a resource that has another place now, since its path was another ARN's. */
+/* old may be NULL. A service that went from services to deleting, or whose link in services/
+ * changed, is REMOVED (old one) and ADDED (new one); so is a resource that has another place now,
+ * since its path was another ARN's. */
 void diff_snapshots(const struct snapshot *old, const struct snapshot *now, diff_fn fn, void *arg);

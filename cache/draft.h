@@ -1,4 +1,5 @@
-/* A snapshot while it is being built; private to the builder's files. Everything but the lists lies in the arena. */
+/* A snapshot while it is being built; private to the builder's files. Everything but the lists lies
+ * in the arena. */
 #pragma once
 
 #include "cache/build.h"
@@ -35,9 +36,9 @@ struct build {
 
 /* 0 or -ENOMEM. */
 int list_add(struct list *l, const void *item);
-/* Sorts, copies into the arena and frees the list's own memory, also where NULL (no memory) is returned. */
-const void *list_finish(struct build *b, struct list *l,
-                        int (*order)(const void *, const void *));
+/* Sorts, copies into the arena and frees the list's own memory, also where NULL (no memory) is
+ * returned. */
+const void *list_finish(struct build *b, struct list *l, int (*order)(const void *, const void *));
 int order_by_link(const void *x, const void *y); /* of struct index_resource * */
 
 /* The passes of build_collect.c and build_groups.c, in their order. All: 0 or -ENOMEM. */

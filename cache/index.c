@@ -17,7 +17,8 @@ void snapshot_unref(const struct snapshot *s)
         snapshot_free(s);
 }
 
-/* The element of a sorted array of n pointers (or of structs of `size` bytes, where not `pointers`) whose string at `offset` is name. */
+/* The element of a sorted array of n pointers (or of structs of `size` bytes, where not `pointers`)
+ * whose string at `offset` is name. */
 static const void *find(const void *array, size_t n, size_t size, bool pointers, size_t offset,
                         const char *name)
 {

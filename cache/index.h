@@ -1,8 +1,8 @@
 /*
  * The index: what the account holds, as one immutable snapshot in one arena. Any thread may read a
- * snapshot that it holds a reference to; nothing in it changes. All strings belong to it. Every array is
- * sorted by name, by byte, and is searched by bisection. A deleting service stands in its family's deleting list,
- * not in services.
+ * snapshot that it holds a reference to; nothing in it changes. All strings belong to it. Every
+ * array is sorted by name, by byte, and is searched by bisection. A deleting service stands in its
+ * family's deleting list, not in services.
  */
 #pragma once
 
@@ -17,32 +17,33 @@ struct index_tag {
 };
 
 struct index_resource {
-    const char *key;               /* its ARN, or "SERVICE/TYPE/ID" where it has none */
+    const char *key; /* its ARN, or "SERVICE/TYPE/ID" where it has none */
     bool has_arn;
     const char *service, *type, *id; /* path below resources/ */
-    const char *link;              /* SERVICE.TYPE.ID */
-    const struct index_tag *tags;  /* sorted by key */
+    const char *link;                /* SERVICE.TYPE.ID */
+    const struct index_tag *tags;    /* sorted by key */
     size_t n_tags;
-    const struct index_service *owner;  /* or NULL */
-    const struct index_family *family;  /* or NULL */
+    const struct index_service *owner; /* or NULL */
+    const struct index_family *family; /* or NULL */
 };
 
 struct index_service {
-    const char *id;        /* the tag's value */
-    const char *name;      /* in its family's directory */
-    const char *link;      /* in services/: ID, or ID@FAMILY where ids are not unique */
+    const char *id;   /* the tag's value */
+    const char *name; /* in its family's directory */
+    const char *link; /* in services/: ID, or ID@FAMILY where ids are not unique */
     const struct index_family *family;
-    const struct index_resource *const *resources; /* sorted by link; the record itself is one of them */
+    const struct index_resource *const
+        *resources; /* sorted by link; the record itself is one of them */
     size_t n_resources;
-    bool managed;          /* has a record */
-    bool deleting;         /* stands in deleting/ */
-    const char *phase;     /* of the record: "creating" "ready" "failed" "deleting", or "" */
-    const char *claim;     /* of the record where it is known, or "" */
+    bool managed;      /* has a record */
+    bool deleting;     /* stands in deleting/ */
+    const char *phase; /* of the record: "creating" "ready" "failed" "deleting", or "" */
+    const char *claim; /* of the record where it is known, or "" */
 };
 
 struct index_family {
     const char *id, *name;
-    bool has_blueprint;    /* as provision told (broken ones too) */
+    bool has_blueprint; /* as provision told (broken ones too) */
     const struct index_service *const *services;
     size_t n_services;
     const struct index_service *const *deleting;
@@ -53,7 +54,7 @@ struct index_family {
 
 struct index_group {
     const char *name, *arn;
-    const char *query;     /* ResourceQuery as JSON text, or NULL */
+    const char *query;                             /* ResourceQuery as JSON text, or NULL */
     const struct index_resource *const *resources; /* sorted by link */
     size_t n_resources;
 };
@@ -71,7 +72,7 @@ struct index_kind {
 };
 
 struct snapshot {
-    uint64_t generation;   /* grows with every publish */
+    uint64_t generation; /* grows with every publish */
     int64_t built_wall_ms;
     const struct index_family *const *families;
     size_t n_families;
@@ -83,7 +84,7 @@ struct snapshot {
     size_t n_kinds;
     const struct index_group *groups;
     size_t n_groups;
-    bool groups_known;     /* false until the first sweep of the groups ended well */
+    bool groups_known;           /* false until the first sweep of the groups ended well */
     const char *const *problems; /* lines for .svcfs/errors: an id without a family, … */
     size_t n_problems;
     struct snapshot_private *private_;
@@ -102,7 +103,8 @@ const struct index_family *snapshot_family(const struct snapshot *s, const char 
 const struct index_family *snapshot_family_by_id(const struct snapshot *s, const char *id);
 const struct index_service *snapshot_service(const struct index_family *f, const char *name);
 const struct index_service *snapshot_deleting(const struct index_family *f, const char *name);
-const struct index_service *snapshot_service_by_id(const struct index_family *f, const char *id); /* deleting too */
+const struct index_service *snapshot_service_by_id(const struct index_family *f,
+                                                   const char *id); /* deleting too */
 /* Any service with this id, in whatever family, deleting or not. */
 const struct index_service *snapshot_any_service(const struct snapshot *s, const char *id);
 const struct index_service *snapshot_link(const struct snapshot *s, const char *link);

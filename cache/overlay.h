@@ -1,6 +1,6 @@
 /*
- * The overlay: what this daemon knows better than the tag index, which lags for minutes and remembers the dead for an hour
- * (aws-facts.md 4). Plain maps; whoever owns it locks.
+ * The overlay: what this daemon knows better than the tag index, which lags for minutes and
+ * remembers the dead for an hour (aws-facts.md 4). Plain maps; whoever owns it locks.
  */
 #pragma once
 
@@ -25,7 +25,8 @@ int overlay_gone(struct overlay *o, const char *key, const struct raw_resources 
                  int64_t now_ms);
 int overlay_put_group(struct overlay *o, const char *name, const char *arn, const char *query,
                       int64_t now_ms); /* query NULL: gone */
-/* A claim that is dead stays dead: a record read before its end and told after it changes nothing. */
+/* A claim that is dead stays dead: a record read before its end and told after it changes nothing.
+ */
 int overlay_put_record(struct overlay *o, const struct cache_record *r);
 int overlay_remove_record(struct overlay *o, const char *id, const char *claim);
 

@@ -1,4 +1,5 @@
-/* What AWS answered, before anything is made of it: one sweep of resources, one of groups. Immutable once swept. */
+/* What AWS answered, before anything is made of it: one sweep of resources, one of groups.
+ * Immutable once swept. */
 #pragma once
 
 #include "awsapi/client.h"
@@ -7,7 +8,7 @@
 #include "cache/index.h"
 
 struct raw_resource {
-    const char *key; /* ARN */
+    const char *key;              /* ARN */
     const struct index_tag *tags; /* sorted by key */
     size_t n_tags;
 };
@@ -23,12 +24,13 @@ DEFINE_CLEANUP(struct raw_resources *, raw_resources_free)
 
 struct raw_group {
     const char *name, *arn;
-    const char *query; /* ResourceQuery as JSON text, or NULL */
-    bool by_our_tags;  /* members are to be found in the index itself */
+    const char *query;                  /* ResourceQuery as JSON text, or NULL */
+    bool by_our_tags;                   /* members are to be found in the index itself */
     const struct raw_resource *members; /* else */
     size_t n_members;
-    unsigned age;      /* sweeps since the query was read */
-    const char *problem; /* a line, where its query or members cannot be read: then it is not shown; or NULL */
+    unsigned age;        /* sweeps since the query was read */
+    const char *problem; /* a line, where its query or members cannot be read: then it is not shown;
+                            or NULL */
 };
 
 struct raw_groups {
@@ -45,7 +47,8 @@ struct sweep_env {
     struct cancel *cancel;
 };
 
-/* All that carries one of the two tags. A chain of pages that breaks is begun anew, a few times; never continued. */
+/* All that carries one of the two tags. A chain of pages that breaks is begun anew, a few times;
+ * never continued. */
 int sweep_resources(const struct sweep_env *e, struct raw_resources **ret, struct fault *f);
 /* All groups; old (may be NULL): the sweep before, whose queries are kept for a while. */
 int sweep_groups(const struct sweep_env *e, const struct raw_groups *old, struct raw_groups **ret,

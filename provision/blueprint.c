@@ -147,7 +147,7 @@ static bool among(const char *key, const char *const *names)
 }
 
 int blueprint_check_keys(const struct blueprint *b, const struct json_place *at, json_t *object,
-                      const char *const *names, const char *what, struct fault *f)
+                         const char *const *names, const char *what, struct fault *f)
 {
     char allowed[300] = "";
     const char *key;

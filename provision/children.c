@@ -1,4 +1,5 @@
-/* What stands beneath a record: owners, intents, protection; read as one (engine.md «The record and its parameters»). */
+/* What stands beneath a record: owners, intents, protection; read as one (engine.md «The record and
+ * its parameters»). */
 #include "provision/internal.h"
 
 #include "awsapi/ssm.h"
@@ -18,7 +19,8 @@ void children_add(struct children *c, const char *id, const char *claim, const c
         if (child.n <= c->owner_n)
             break;
         c->owner_n = child.n;
-        if (record_owner_parse(value, &c->owner) < 0) /* it is there all the same; nobody knows for how long */
+        if (record_owner_parse(value, &c->owner) <
+            0) /* it is there all the same; nobody knows for how long */
             c->owner = (struct record_owner){.lease_ms = UNKNOWN_LEASE_MS};
         break;
     case CHILD_DELETE:

@@ -1,10 +1,11 @@
 /*
- * mkdir and rmdir up to their answer (engine.md 2 and 9): the claim, and the intent. Both are one PutParameter with
- * Overwrite=false, so SSM decides who was first. What can be known without AWS is checked before, so that a bad name
- * costs nothing.
+ * mkdir and rmdir up to their answer (engine.md 2 and 9): the claim, and the intent. Both are one
+ * PutParameter with Overwrite=false, so SSM decides who was first. What can be known without AWS is
+ * checked before, so that a bad name costs nothing.
  *
- * An unclear answer is decided by one read after the sending's deadline: mkdir must be decided 5 s after it was
- * sent (tree.md), which leaves no time for the later look that engine.md 14 wishes for.
+ * An unclear answer is decided by one read after the sending's deadline: mkdir must be decided 5 s
+ * after it was sent (tree.md), which leaves no time for the later look that engine.md 14 wishes
+ * for.
  */
 #include "provision/internal.h"
 
@@ -41,8 +42,10 @@ static int check_unused(struct provision *p, const char *family, const char *id,
     if (r == -EBUSY)
         return fault_set(f, r, "%s is being torn down", id);
     if (r == -EEXIST)
-        return fault_set(f, r, "there is a service %s already (ids are unique in the account, not "
-                               "only in %s)", id, family);
+        return fault_set(f, r,
+                         "there is a service %s already (ids are unique in the account, not "
+                         "only in %s)",
+                         id, family);
     return 0;
 }
 
@@ -62,7 +65,8 @@ static int find_blueprint(struct provision *p, const char *family, struct bluepr
     return r;
 }
 
-/* After ParameterAlreadyExists: learns whose it is, so that it stands in the tree before the answer. */
+/* After ParameterAlreadyExists: learns whose it is, so that it stands in the tree before the
+ * answer. */
 static int learn_other(struct provision *p, const char *id, struct fault *f)
 {
     struct aws_ctx ctx = {.timeout_ms = p->timing.claim_ms};
@@ -182,7 +186,8 @@ int provision_mkdir(struct provision *p, const char *family, const char *id,
     if (!l)
         return fault_set(f, -ENOMEM, "no memory; %s is claimed and will be taken up again", id);
     life_event(p, l, NULL, "claimed", NULL, "by %s on %s", who->user, p->host);
-    engine_start(p, l, ENGINE_CLAIMED, sent); /* where it cannot be, the work is found later (engine.md 5) */
+    engine_start(p, l, ENGINE_CLAIMED,
+                 sent); /* where it cannot be, the work is found later (engine.md 5) */
     life_unref(p, l);
     cache_flush(p->cache);
     return 0;
@@ -206,8 +211,10 @@ static int check_pace(struct provision *p, unsigned max, struct fault *f)
     pthread_mutex_unlock(&p->lock);
     if (max > 0)
         return 0;
-    return fault_set(f, -EAGAIN, "%u teardowns within a minute; the family allows no more "
-                                 "(MaxDeletesPerMinute)", recent);
+    return fault_set(f, -EAGAIN,
+                     "%u teardowns within a minute; the family allows no more "
+                     "(MaxDeletesPerMinute)",
+                     recent);
 }
 
 /* The rmdir that was counted did not happen after all. */
@@ -229,8 +236,8 @@ static int check_removable(struct provision *p, const char *family, const char *
     int r = watch_read(p, id, &ctx, &l, f);
 
     if (r == -ENOENT)
-        return fault_set(f, -EPERM, "%s has no record: svcfs did not make it and does not delete it",
-                         id);
+        return fault_set(f, -EPERM,
+                         "%s has no record: svcfs did not make it and does not delete it", id);
     if (r < 0)
         return r;
     pthread_mutex_lock(&p->lock);

@@ -1,10 +1,10 @@
 /*
- * From the claim to ready, or failed. Every step whose needs are done runs on a worker of its own; the first
- * failure, the time limit or an intent to delete stops the rest. What was made stays, and the record lists it: `retry`
- * or rmdir go on from there.
+ * From the claim to ready, or failed. Every step whose needs are done runs on a worker of its own;
+ * the first failure, the time limit or an intent to delete stops the rest. What was made stays, and
+ * the record lists it: `retry` or rmdir go on from there.
  *
- * Creation goes on only with the blueprint that the record was made from (same hash): otherwise steps
- * and identities would not fit, so the service is failed and says so.
+ * Creation goes on only with the blueprint that the record was made from (same hash): otherwise
+ * steps and identities would not fit, so the service is failed and says so.
  */
 #include "provision/run.h"
 
@@ -22,7 +22,8 @@ static int load_plan(struct run *r, struct fault *f)
     if (r->p->catalog)
         e = catalog_get(r->p->catalog, r->life->family, &b, f);
     if (e < 0)
-        return fault_set(f, -EPERM, "the blueprint of %s is not there or broken (see .svcfs/errors)",
+        return fault_set(f, -EPERM,
+                         "the blueprint of %s is not there or broken (see .svcfs/errors)",
                          r->life->family);
     if (!streq(blueprint_hash(b), r->record->blueprint_hash)) {
         fault_set(f, -EPERM, "the blueprint of %s changed since this service was claimed",
@@ -48,7 +49,8 @@ static int load_plan(struct run *r, struct fault *f)
     return e;
 }
 
-/* A family whose services are protected from the start: before ready, so that nobody sees it without. */
+/* A family whose services are protected from the start: before ready, so that nobody sees it
+ * without. */
 static int protect(struct run *r, struct fault *f)
 {
     char name[128];

@@ -1,9 +1,11 @@
 /*
- * The engine thread of a life that this daemon owns: takes the lease, carries out what the record and the
- * intents ask for, writes the outcome, says `released`. engine.md's protocol clauses 3 to 10 in their order.
+ * The engine thread of a life that this daemon owns: takes the lease, carries out what the record
+ * and the intents ask for, writes the outcome, says `released`. engine.md's protocol clauses 3 to
+ * 10 in their order.
  *
- * A run ends in one of three ways: the outcome is written and the lease released; the lease is lost, then nothing
- * is touched any more; the daemon stops, then the lease is released unless a write may still arrive that nobody knows of.
+ * A run ends in one of three ways: the outcome is written and the lease released; the lease is
+ * lost, then nothing is touched any more; the daemon stops, then the lease is released unless a
+ * write may still arrive that nobody knows of.
  */
 #include "provision/run.h"
 
@@ -13,7 +15,8 @@
 #include "base/log.h"
 #include "base/str.h"
 
-/* A taker reads the record anew, later, and stops where it is another life's or none (engine.md 6, 14). */
+/* A taker reads the record anew, later, and stops where it is another life's or none (engine.md 6,
+ * 14). */
 static int take_record(struct run *r)
 {
     struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
@@ -54,7 +57,8 @@ static int take_record(struct run *r)
     return 0;
 }
 
-/* A refusal of the claim's maker's owner-1 because of load would leave the service to whoever waits long enough. */
+/* A refusal of the claim's maker's owner-1 because of load would leave the service to whoever waits
+ * long enough. */
 static int take_claimed(struct run *r, int64_t bound_ms, struct fault *f)
 {
     for (;;) {

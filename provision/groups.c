@@ -1,9 +1,9 @@
 /*
- * Resource groups: a view for the AWS console, Systems Manager and CloudWatch, never a source of truth. So nothing
- * fails because of them; a quota or a namesake is one line in `events`.
+ * Resource groups: a view for the AWS console, Systems Manager and CloudWatch, never a source of
+ * truth. So nothing fails because of them; a quota or a namesake is one line in `events`.
  *
- * The family's group goes after the last record of the family is gone from this daemon's table: of two services
- * torn down together, the later one sees that it is the last.
+ * The family's group goes after the last record of the family is gone from this daemon's table: of
+ * two services torn down together, the later one sees that it is the last.
  */
 #include "provision/run.h"
 

@@ -1,6 +1,7 @@
 /*
- * Health: whether all that a ready service's record names is there, and runs. One service at a time, the one that was
- * looked at longest ago, at a third of the APIs' rates; on a worker, so that the watcher is not held up.
+ * Health: whether all that a ready service's record names is there, and runs. One service at a
+ * time, the one that was looked at longest ago, at a third of the APIs' rates; on a worker, so that
+ * the watcher is not held up.
  */
 #include "provision/run.h"
 
@@ -49,8 +50,7 @@ static void health_job(void *arg)
     r->rate = background;
     int e = look_at(r, &degraded, trouble, sizeof(trouble));
     pthread_mutex_lock(&p->lock);
-    bool still = r->life->record->phase == PHASE_READY && !life_has_work(r->life) &&
-                 !r->life->gone;
+    bool still = r->life->record->phase == PHASE_READY && !life_has_work(r->life) && !r->life->gone;
     r->life->checked_ms = now_ms(p);
     p->health_busy = false;
     pthread_mutex_unlock(&p->lock);

@@ -22,9 +22,9 @@ struct timing {
     int64_t delete_ms;   /* of one teardown, an owner's; a security group alone may take 20 min */
     int64_t appear_ms;   /* how long what was clearly created may stay unseen (aws-facts.md 4) */
     int64_t poll_ms, turn_ms; /* the watcher's: between reads of one service, between its turns */
-    int64_t retry_ms;    /* before this daemon takes the same work up again; doubles */
-    int64_t stop_ms;     /* how long provision_stop lets calls under way go on */
-    int64_t look_ms;     /* first pause between two looks of a step; grows */
+    int64_t retry_ms;         /* before this daemon takes the same work up again; doubles */
+    int64_t stop_ms;          /* how long provision_stop lets calls under way go on */
+    int64_t look_ms;          /* first pause between two looks of a step; grows */
 };
 
 struct provision {
@@ -47,38 +47,37 @@ struct provision {
     provision_observer observer;
     void *observer_arg;
 
-    pthread_mutex_t lock; /* guards all below, and every life */
+    pthread_mutex_t lock;   /* guards all below, and every life */
     pthread_cond_t changed; /* a life was kicked; engine threads and the watcher wait for it */
     struct map *lives;      /* id → struct life * */
     struct map *vanished;   /* id → malloc'ed int64_t, monotonic */
     int64_t deletes_ms[64]; /* monotonic times of the last teardowns begun by this mount, a ring */
     unsigned deletes_at;
-    bool swept;             /* the records were read once */
+    bool swept; /* the records were read once */
     uint64_t sweep;
     struct fault records_fault; /* err 0: the last sweep of the records succeeded */
     struct map *bad_records;    /* id → malloc'ed line: records that cannot be read */
     bool health_busy;           /* a look at a service's health is under way */
 
     /* The watcher's own. */
-    struct map *leftovers;      /* parameter → malloc'ed int64_t: since when seen beneath a dead claim */
+    struct map *leftovers; /* parameter → malloc'ed int64_t: since when seen beneath a dead claim */
 };
 
-/* engine.c: a life's engine thread; by the claim's maker or by take-over. Takes a reference to l. */
+/* engine.c: a life's engine thread; by the claim's maker or by take-over. Takes a reference to l.
+ */
 enum engine_start { ENGINE_CLAIMED, ENGINE_TAKE_OVER };
 int engine_start(struct provision *p, struct life *l, enum engine_start how, int64_t claim_sent_ms);
 
-/* Waits for p->changed, with the lock held, until monotonic until_ms, a minute at most. */
-void provision_wait_locked(struct provision *p, int64_t until_ms);
-
 /* children.c: what stands beneath a record, for one claim. */
 struct children {
-    unsigned intent;  /* highest delete-K, 0: none */
+    unsigned intent; /* highest delete-K, 0: none */
     bool is_protected;
     unsigned owner_n; /* highest owner-N, 0: none */
     struct record_owner owner;
 };
 /* What a read that ended well and was begun at monotonic begun_ms has shown. */
-void life_set_children(struct provision *p, struct life *l, const struct children *c, int64_t begun_ms);
+void life_set_children(struct provision *p, struct life *l, const struct children *c,
+                       int64_t begun_ms);
 /* Takes one parameter into c, where it belongs to id and claim. */
 void children_add(struct children *c, const char *id, const char *claim, const char *name,
                   const char *value);
@@ -89,7 +88,8 @@ int children_read(struct provision *p, const char *id, const char *claim, const 
 int watch_start(struct provision *p);
 void watch_stop(struct provision *p);
 /* Reads one record and what stands beneath it into its life. -ENOENT: there is no record. */
-int watch_read(struct provision *p, const char *id, const struct aws_ctx *ctx, struct life **ret, struct fault *f);
+int watch_read(struct provision *p, const char *id, const struct aws_ctx *ctx, struct life **ret,
+               struct fault *f);
 /* Takes the work of l up where engine.md 6 allows it now. */
 void watch_consider(struct provision *p, struct life *l);
 

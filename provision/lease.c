@@ -1,10 +1,10 @@
 /*
  * A lease runs from before the sending of the put that was answered, never from its answer: others
- * may have seen the new content at any moment after it was sent. Whether owner-N is ours is told by the random
- * number in it, since an unclear put may have been anybody's.
+ * may have seen the new content at any moment after it was sent. Whether owner-N is ours is told by
+ * the random number in it, since an unclear put may have been anybody's.
  *
- * Rejected: renewing by a thread of its own. The engine thread does it between its looks, so an engine that
- * hangs loses its lease, as it should.
+ * Rejected: renewing by a thread of its own. The engine thread does it between its looks, so an
+ * engine that hangs loses its lease, as it should.
  */
 #include "provision/lease.h"
 
@@ -54,7 +54,8 @@ static int owner_verify(struct lease *l, const struct fault *put, struct cancel 
     return lease_over(l) ? -ESTALE : 0;
 }
 
-int lease_take(struct lease *l, unsigned n, int64_t bound_ms, struct cancel *cancel, struct fault *f)
+int lease_take(struct lease *l, unsigned n, int64_t bound_ms, struct cancel *cancel,
+               struct fault *f)
 {
     int64_t sent = now_ms(l->p);
     struct fault put = FAULT_INIT;

@@ -1,12 +1,14 @@
 /*
- * The table of lives. One lock, short sections, no call under it: whoever changes a life collects under
- * the lock what the cache and the observer must hear, and tells them after.
+ * The table of lives. One lock, short sections, no call under it: whoever changes a life collects
+ * under the lock what the cache and the observer must hear, and tells them after.
  *
- * A life ends when its record is seen to be gone. It is then out of the table at once, but engine threads and views
- * may still hold it; `gone` tells them. A new record of the same id is a new life, with new events.
+ * A life ends when its record is seen to be gone. It is then out of the table at once, but engine
+ * threads and views may still hold it; `gone` tells them. A new record of the same id is a new
+ * life, with new events.
  *
  * The cache is told from a copy made under the lock. Two tellers of one life may overtake each
- * other between lock and cache, so telling is serialised by `telling`, a lock of its own that nothing else takes.
+ * other between lock and cache, so telling is serialised by `telling`, a lock of its own that
+ * nothing else takes.
  */
 #include "provision/internal.h"
 
@@ -172,10 +174,10 @@ static bool record_same(const struct record *a, const struct record *b)
     return record_print(a, &x, NULL) == 0 && record_print(b, &y, NULL) == 0 && streq(x, y);
 }
 
-/* The life that record belongs to, referenced; *ret_old one that it replaces; *ret_news whether anything
- * is new. NULL: no memory; record stays the caller's then. */
-/* A sweep takes long: what it read at its beginning must neither revive a life that ended meanwhile nor set back one
- * that went on. */
+/* The life that record belongs to, referenced; *ret_old one that it replaces; *ret_news whether
+ * anything is new. NULL: no memory; record stays the caller's then. */
+/* A sweep takes long: what it read at its beginning must neither revive a life that ended meanwhile
+ * nor set back one that went on. */
 static bool is_old_news(struct provision *p, const struct record *record, int64_t begun_ms)
 {
     const struct life *known = map_get(p->lives, record->id);
@@ -287,7 +289,8 @@ static void note_intent(struct provision *p, struct life *l, unsigned intent)
     l->next_try_ms = 0;
 }
 
-void life_set_children(struct provision *p, struct life *l, const struct children *c, int64_t begun_ms)
+void life_set_children(struct provision *p, struct life *l, const struct children *c,
+                       int64_t begun_ms)
 {
     pthread_mutex_lock(&p->lock);
     if (begun_ms < l->owner_seen_ms) { /* a slow sweep; somebody has looked since */
@@ -295,9 +298,9 @@ void life_set_children(struct provision *p, struct life *l, const struct childre
         return;
     }
     bool same_owner = c->owner_n == l->owner_n &&
-                      (c->owner_n == 0 || (streq(c->owner.nonce, l->owner.nonce) &&
-                                           c->owner.beat == l->owner.beat &&
-                                           c->owner.released == l->owner.released));
+                      (c->owner_n == 0 ||
+                       (streq(c->owner.nonce, l->owner.nonce) && c->owner.beat == l->owner.beat &&
+                        c->owner.released == l->owner.released));
     bool was_deleting = l->intent > l->record->spent;
     bool newly_protected = l->is_protected != c->is_protected;
 

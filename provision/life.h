@@ -1,7 +1,8 @@
 /*
- * A life: what this daemon knows of one record, from the claim to the record's end. The table of lives is the
- * daemon's picture of all below /svcfs; engine threads write what they do into it, the watcher what others do. Everything
- * here is thread-safe by the table's one lock, which is never held across a call, a callback or a wait.
+ * A life: what this daemon knows of one record, from the claim to the record's end. The table of
+ * lives is the daemon's picture of all below /svcfs; engine threads write what they do into it, the
+ * watcher what others do. Everything here is thread-safe by the table's one lock, which is never
+ * held across a call, a callback or a wait.
  */
 #pragma once
 
@@ -17,31 +18,32 @@ struct life {
 
     /* Under the lock. */
     unsigned refs;
-    struct record *record;     /* last known; never NULL, replaced as a whole */
+    struct record *record; /* last known; never NULL, replaced as a whole */
     bool is_protected;
-    unsigned intent;           /* highest delete-K that was seen, 0: none */
-    int64_t intent_ms;         /* monotonic: when it was first seen here; DeleteGrace counts from it */
-    unsigned owner_n;          /* highest owner-N that was seen, 0: none */
+    unsigned intent;   /* highest delete-K that was seen, 0: none */
+    int64_t intent_ms; /* monotonic: when it was first seen here; DeleteGrace counts from it */
+    unsigned owner_n;  /* highest owner-N that was seen, 0: none */
     struct record_owner owner;
-    int64_t owner_since_ms;    /* monotonic: when owner-N or its content last changed; without an owner,
-                                  when the record was first seen so */
-    int64_t owner_seen_ms;     /* monotonic: when the last read was begun that showed owner-N so. Only reads tell that
-                                  an owner is silent: our own silence, a network that was down, does not */
-    int64_t written_ms;        /* monotonic: when this daemon wrote the record last, or first knew of it: reads that
-                                  were begun before are too old to be believed */
-    int64_t polled_ms;         /* monotonic: when it was last read by itself */
-    bool engaged;              /* an engine thread of this daemon works on it */
-    unsigned tries;            /* how often this daemon has worked on it */
-    int64_t next_try_ms;       /* monotonic: not taken up again before it */
-    bool kicked;               /* the engine is to read the parameters beneath at once */
-    bool gone;                 /* its record is gone: the table has dropped it */
-    uint64_t sweep;            /* the last sweep of the records that saw it */
+    int64_t owner_since_ms; /* monotonic: when owner-N or its content last changed; without an
+                               owner, when the record was first seen so */
+    int64_t owner_seen_ms;  /* monotonic: when the last read was begun that showed owner-N so. Only
+                               reads tell that  an owner is silent: our own silence, a network that
+                               was down, does not */
+    int64_t written_ms;  /* monotonic: when this daemon wrote the record last, or first knew of it:
+                            reads that  were begun before are too old to be believed */
+    int64_t polled_ms;   /* monotonic: when it was last read by itself */
+    bool engaged;        /* an engine thread of this daemon works on it */
+    unsigned tries;      /* how often this daemon has worked on it */
+    int64_t next_try_ms; /* monotonic: not taken up again before it */
+    bool kicked;         /* the engine is to read the parameters beneath at once */
+    bool gone;           /* its record is gone: the table has dropped it */
+    uint64_t sweep;      /* the last sweep of the records that saw it */
     struct buf events;
     bool degraded;
-    char trouble[200];         /* why it is degraded */
+    char trouble[200]; /* why it is degraded */
     int64_t checked_wall_ms;
-    int64_t checked_ms;        /* monotonic; 0: never */
-    char **keys;               /* of the things without an ARN, as steps found them; n_keys */
+    int64_t checked_ms; /* monotonic; 0: never */
+    char **keys;        /* of the things without an ARN, as steps found them; n_keys */
     size_t n_keys;
 };
 
@@ -53,9 +55,10 @@ struct life *life_get(struct provision *p, const char *id);
 struct life *life_ref(struct provision *p, struct life *l);
 void life_unref(struct provision *p, struct life *l);
 
-/* The life of this record: made, or brought up to date, from record (taken over), which a read begun at monotonic
- * begun_ms gave (INT64_MAX: just claimed). Another claim than the one known: the old life is gone first. Tells the
- * cache. NULL: no memory, or the record was seen to vanish since. */
+/* The life of this record: made, or brought up to date, from record (taken over), which a read
+ * begun at monotonic begun_ms gave (INT64_MAX: just claimed). Another claim than the one known: the
+ * old life is gone first. Tells the cache. NULL: no memory, or the record was seen to vanish since.
+ */
 struct life *life_learn(struct provision *p, struct record *record, int64_t begun_ms);
 /* Own overwrite of the record was answered. Takes record. */
 void life_set_record(struct provision *p, struct life *l, struct record *record);

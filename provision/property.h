@@ -3,11 +3,14 @@
 
 #include "provision/type.h"
 
-/* Every key of properties (an object, references allowed anywhere) is in the table, of its kind, and what is required is
- * there. -EINVAL: f says the path; ret_path (may be NULL, 256 bytes) gets it. */
-int property_check(const struct property *table, json_t *properties, char *ret_path, struct fault *f);
+/* Every key of properties (an object, references allowed anywhere) is in the table, of its kind,
+ * and what is required is there. -EINVAL: f says the path; ret_path (may be NULL, 256 bytes) gets
+ * it. */
+int property_check(const struct property *table, json_t *properties, char *ret_path,
+                   struct fault *f);
 
 enum property_style { PROPERTY_AS_IS, PROPERTY_LOWER_FIRST };
-/* Resolved properties as a request: names by `api` or the style, scalars of the kind's type ("80" → 80, "true" → true). *ret new. */
+/* Resolved properties as a request: names by `api` or the style, scalars of the kind's type ("80" →
+ * 80, "true" → true). *ret new. */
 int property_convert(const struct property *table, enum property_style style, json_t *properties,
                      json_t **ret, struct fault *f);

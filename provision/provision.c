@@ -1,6 +1,7 @@
 /*
- * The façade of provisioning: makes and ends the parts, and answers the small questions. Order of ending: the stop token
- * ends waits, the watcher ends, engines write what they can and release, then the workers are gone.
+ * The façade of provisioning: makes and ends the parts, and answers the small questions. Order of
+ * ending: the stop token ends waits, the watcher ends, engines write what they can and release,
+ * then the workers are gone.
  */
 #include "provision/internal.h"
 
@@ -220,15 +221,11 @@ static int make_parts(struct provision *p, const struct provision_options *o, st
 int provision_new(struct provision **ret, const struct provision_options *o, struct fault *f)
 {
     struct provision *p = calloc(1, sizeof(*p));
-    pthread_condattr_t attr;
 
     if (!p)
         return fault_set(f, -ENOMEM, "no memory");
     pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&p->changed, NULL);
     int r = copy_options(p, o);
     if (r == 0)
         r = make_parts(p, o, f);

@@ -1,6 +1,7 @@
 /*
- * The record of a service, /svcfs/ID: what was claimed, what will be made, how it ended (engine.md). This is the
- * format alone: reading and printing, no network. At most RECORD_MAX bytes; `{{` never stands in it.
+ * The record of a service, /svcfs/ID: what was claimed, what will be made, how it ended
+ * (engine.md). This is the format alone: reading and printing, no network. At most RECORD_MAX
+ * bytes; `{{` never stands in it.
  */
 #pragma once
 
@@ -20,7 +21,7 @@ struct record_step {
     const struct resource_type *type; /* NULL: a code that this version does not know */
     char *unknown_code;               /* then: the code */
     json_t *identity;
-    char *short_id;  /* or NULL: not known (yet) */
+    char *short_id; /* or NULL: not known (yet) */
     bool retain;
 };
 
@@ -28,8 +29,8 @@ struct record {
     char *id, *family;
     char claim[CLAIM_SIZE];
     enum record_phase phase;
-    unsigned spent;          /* highest delete-K that was carried out or refused */
-    char *who, *host;        /* who asked, and where */
+    unsigned spent;   /* highest delete-K that was carried out or refused */
+    char *who, *host; /* who asked, and where */
     int64_t created_wall_ms;
     int64_t changed_wall_ms; /* of the phase */
     int64_t lease_ms;        /* of the claim's maker */
@@ -38,8 +39,8 @@ struct record {
     char blueprint_hash[17];
     struct record_step *steps; /* in order of making */
     size_t n_steps;
-    json_t *outputs;         /* object of strings, or NULL */
-    char *error;             /* lines of the file `error`, or NULL */
+    json_t *outputs; /* object of strings, or NULL */
+    char *error;     /* lines of the file `error`, or NULL */
 };
 
 /* The record with the claim: phase creating, spent 0. */
@@ -49,15 +50,17 @@ int record_copy(const struct record *r, struct record **ret);
 void record_free(struct record *r);
 DEFINE_CLEANUP(struct record *, record_free)
 
-/* The text, malloc'ed. -EFBIG where it would pass RECORD_MAX: first the error, then outputs, then short ids are shortened or left out before
- * that is said. */
+/* The text, malloc'ed. -EFBIG where it would pass RECORD_MAX: first the error, then outputs, then
+ * short ids are shortened or left out before that is said. */
 int record_print(const struct record *r, char **ret, struct fault *f);
 /* -EPROTO: not a record, or of a later format (f says which). */
 int record_parse(const char *id, const char *text, struct record **ret, struct fault *f);
-/* Whether records of this blueprint could pass RECORD_MAX (longest id, every short id at its maximum, an error of RECORD_ERROR_MAX / 2): for the check at load. */
+/* Whether records of this blueprint could pass RECORD_MAX (longest id, every short id at its
+ * maximum, an error of RECORD_ERROR_MAX / 2): for the check at load. */
 int record_check_size(const struct plan *longest, struct fault *f);
 
-/* `step: call: code: request-id: message: next:` lines. malloc'ed, at most RECORD_ERROR_MAX bytes; NULL: no memory. */
+/* `step: call: code: request-id: message: next:` lines. malloc'ed, at most RECORD_ERROR_MAX bytes;
+ * NULL: no memory. */
 char *record_error_text(const char *step, const struct fault *f);
 
 /* What stands beneath a record: /svcfs/ID/CLAIM/WORD[-N]. */

@@ -1,10 +1,11 @@
 /*
- * What an owner does besides its work: keeps the lease, reads the parameters beneath, overwrites the record, gives steps to
- * workers and waits for them (engine.md 3, 4, 7, 8).
+ * What an owner does besides its work: keeps the lease, reads the parameters beneath, overwrites
+ * the record, gives steps to workers and waits for them (engine.md 3, 4, 7, 8).
  *
- * The engine thread alone calls this. Whatever blocks here is bounded by the lease, since every call's deadline is. Steps run
- * on workers and tell it through provision's condition: `changes` counts what ended, `seen` what the thread knows of, so that
- * nothing that ends between two waits is missed.
+ * The engine thread alone calls this. Whatever blocks here is bounded by the lease, since every
+ * call's deadline is. Steps run on workers and tell it through provision's condition: `changes`
+ * counts what ended, `seen` what the thread knows of, so that nothing that ends between two waits
+ * is missed.
  */
 #include "provision/run.h"
 
@@ -39,7 +40,8 @@ void run_unclear(struct run *r, const struct fault *f)
 
 static int read_children(struct run *r)
 {
-    struct aws_ctx ctx = {.timeout_ms = MIN(r->p->timing.call_ms, MAX(1000, r->lease.length_ms / 3)),
+    struct aws_ctx ctx = {.timeout_ms =
+                              MIN(r->p->timing.call_ms, MAX(1000, r->lease.length_ms / 3)),
                           .no_retry = true,
                           .not_after_ms = &r->lease.end_ms,
                           .cancel = r->hard};
@@ -101,30 +103,6 @@ int run_keep(struct run *r, bool read_now)
     return e;
 }
 
-static struct timespec deadline_in(int64_t ms)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += (ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    return t;
-}
-
-void provision_wait_locked(struct provision *p, int64_t until_ms)
-{
-    int64_t ms = until_ms - now_ms(p);
-
-    if (ms <= 0)
-        return;
-    struct timespec t = deadline_in(MIN(ms, 60000));
-    pthread_cond_timedwait(&p->changed, &p->lock, &t);
-}
-
 void run_wait(struct run *r, int64_t until_ms)
 {
     struct provision *p = r->p;
@@ -132,8 +110,9 @@ void run_wait(struct run *r, int64_t until_ms)
 
     until = MIN(until, atomic_load(&r->lease.end_ms));
     pthread_mutex_lock(&p->lock);
-    while (now_ms(p) < until && r->changes == r->seen && !r->life->kicked && !cancel_raised(p->stop))
-        provision_wait_locked(p, until);
+    while (now_ms(p) < until && r->changes == r->seen && !r->life->kicked &&
+           !cancel_raised(p->stop))
+        clock_cond_wait(p->clock, &p->changed, &p->lock, until);
     r->seen = r->changes;
     pthread_mutex_unlock(&p->lock);
 }
@@ -201,7 +180,8 @@ static int again(struct run *r, int64_t pause_ms)
 
 int run_put_beneath(struct run *r, const char *name, const char *text, struct fault *f)
 {
-    struct aws_ctx ctx = {.timeout_ms = r->p->timing.call_ms, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
+    struct aws_ctx ctx = {
+        .timeout_ms = r->p->timing.call_ms, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
     struct fault put;
     int e = 1;
 
@@ -225,7 +205,8 @@ int run_put_beneath(struct run *r, const char *name, const char *text, struct fa
 
 int run_write_record(struct run *r, struct fault *f)
 {
-    struct aws_ctx ctx = {.timeout_ms = r->p->timing.call_ms, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
+    struct aws_ctx ctx = {
+        .timeout_ms = r->p->timing.call_ms, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
     _cleanup_free_ char *text = NULL;
     _cleanup_(record_freep) struct record *copy = NULL;
     struct fault put = FAULT_INIT;
@@ -243,7 +224,8 @@ int run_write_record(struct run *r, struct fault *f)
             break;
         if (put.unclear)
             e = record_arrived(r, text, &put);
-        else if (run_passing(e)) /* the network's end or a throttle must not turn ready into failed */
+        else if (run_passing(
+                     e)) /* the network's end or a throttle must not turn ready into failed */
             e = again(r, pause);
         else
             fault_copy(f, &put);
@@ -253,7 +235,8 @@ int run_write_record(struct run *r, struct fault *f)
     }
     if (e < 0)
         return e;
-    life_set_record(r->p, r->life, steal_ptr(copy)); /* who waits for it need not wait for the tag */
+    life_set_record(r->p, r->life,
+                    steal_ptr(copy)); /* who waits for it need not wait for the tag */
     tag_phase(r);
     return 0;
 }
@@ -314,8 +297,8 @@ int run_start_step(struct run *r, struct step_run *s, enum step_work work)
     return e;
 }
 
-/* Waits until no worker has anything of r. Its calls are cut off where the lease is lost, and soon after the daemon
- * was told to stop. */
+/* Waits until no worker has anything of r. Its calls are cut off where the lease is lost, and soon
+ * after the daemon was told to stop. */
 static int wait_for_workers(struct run *r)
 {
     struct provision *p = r->p;
@@ -327,7 +310,7 @@ static int wait_for_workers(struct run *r)
         size_t running = r->running;
         r->seen = r->changes;
         if (running > 0 && kept < 0)
-            provision_wait_locked(p, now_ms(p) + 200);
+            clock_cond_wait(p->clock, &p->changed, &p->lock, now_ms(p) + 200);
         pthread_mutex_unlock(&p->lock);
         if (running == 0)
             return kept;

@@ -1,13 +1,14 @@
 /*
- * The driver of one step: engine.md «A step» and «Deleting» for all types alike. A type looks or sends; here it is decided
- * when.
+ * The driver of one step: engine.md «A step» and «Deleting» for all types alike. A type looks or
+ * sends; here it is decided when.
  *
  * Making:   [look] → absent: create (once) → look → ours: settle until done.
  * Removing: look → ours: remove (once) → look until absent; in use: later again.
  *
- * A fresh claim's step begins with create, everything else with a look. After an unclear answer the service is
- * quiet until its deadline has passed and reads can be trusted again; then comes a look. A clear refusal because of load or state
- * is followed by another try, with growing pauses, until the run gives up.
+ * A fresh claim's step begins with create, everything else with a look. After an unclear answer the
+ * service is quiet until its deadline has passed and reads can be trusted again; then comes a look.
+ * A clear refusal because of load or state is followed by another try, with growing pauses, until
+ * the run gives up.
  */
 #include "provision/run.h"
 
@@ -195,8 +196,9 @@ static void step_unclear(struct step_run *s, const struct fault *f)
 static int fail_stranger(const struct step_state *st, struct fault *f)
 {
     fault_set(f, -EEXIST, "exists, not ours: %s", st->detail[0] ? st->detail : st->physical);
-    snprintf(f->next, sizeof(f->next),
-             "svcfs leaves it alone; rename or remove it, or rmdir this service and choose another id");
+    snprintf(
+        f->next, sizeof(f->next),
+        "svcfs leaves it alone; rename or remove it, or rmdir this service and choose another id");
     return f->err;
 }
 
@@ -226,7 +228,8 @@ static void tell_cache(struct step_run *s, const struct step_state *st, bool the
     cache_put(r->p->cache, st->key, tags, n);
 }
 
-/* The one create. 0: sent, or may have been; 1: clearly not done, try again later; negative: failed. */
+/* The one create. 0: sent, or may have been; 1: clearly not done, try again later; negative:
+ * failed. */
 static int step_create(struct step_run *s, json_t *properties, bool *ret_done, struct fault *f)
 {
     struct aws_ctx call;
@@ -358,7 +361,7 @@ static int make_found(struct step_run *s, json_t *properties, struct step_state 
             }
             if (f->err == -EEXIST)
                 return f->err; /* refused as existing, yet nothing that we can see */
-            if (created) /* a second one could be a second thing: a human must look */
+            if (created)       /* a second one could be a second thing: a human must look */
                 return fault_set(f, -EIO, "it was created, but does not show");
         }
         bool done = false;
@@ -431,8 +434,7 @@ static int retain(struct step_run *s, const struct step_state *st, struct fault 
     struct aws_ctx call;
     struct step_ctx ctx;
     _cleanup_json_ json_t *set = json_pack("{s:s}", TAG_RETAINED, r->life->id);
-    _cleanup_json_ json_t *unset =
-        json_pack("[s,s,s]", TAG_MODE, r->p->service_tag, TAG_CLAIM);
+    _cleanup_json_ json_t *unset = json_pack("[s,s,s]", TAG_MODE, r->p->service_tag, TAG_CLAIM);
 
     if (!set || !unset)
         return fault_set(f, -ENOMEM, "no memory");

@@ -1,10 +1,11 @@
 /*
- * From an intent to delete to nothing, or to failed (engine.md 10, 11). It needs the record alone: steps in the reverse of
- * the order in which they were made; neighbours of one type side by side, since none of these types refers
- * to its like but security groups, and those AWS refuses until they can go.
+ * From an intent to delete to nothing, or to failed (engine.md 10, 11). It needs the record alone:
+ * steps in the reverse of the order in which they were made; neighbours of one type side by side,
+ * since none of these types refers to its like but security groups, and those AWS refuses until
+ * they can go.
  *
- * The record goes before the parameters beneath it: the other way round, a slow taker would find a record without an
- * owner and begin anew.
+ * The record goes before the parameters beneath it: the other way round, a slow taker would find a
+ * record without an owner and begin anew.
  */
 #include "provision/run.h"
 
@@ -19,7 +20,8 @@ static int write_failed(struct run *r, const char *step, const struct fault *why
     return run_fail(r, step, "teardown", why);
 }
 
-/* Writes `deleting`, unless that is written. 0; 1: protected, outcome written; negative as run_keep. */
+/* Writes `deleting`, unless that is written. 0; 1: protected, outcome written; negative as
+ * run_keep. */
 static int begin(struct run *r)
 {
     struct fault f = FAULT_INIT;
@@ -44,7 +46,8 @@ static int begin(struct run *r)
     return e;
 }
 
-/* Gives steps [from, to) to workers and waits for all. 0; 1: *ret_failed failed; negative as run_keep. */
+/* Gives steps [from, to) to workers and waits for all. 0; 1: *ret_failed failed; negative as
+ * run_keep. */
 static int work_on(struct run *r, size_t from, size_t to, enum step_work work,
                    struct step_run **ret_failed)
 {
@@ -63,7 +66,8 @@ static int work_on(struct run *r, size_t from, size_t to, enum step_work work,
             *ret_failed = &r->steps[i];
     for (size_t i = from; i < to && !*ret_failed; i++)
         if (r->steps[i].status != STEP_DONE)
-            return -ESTALE; /* it stopped, so the lease was over for it: what it had to do is not done */
+            return -ESTALE; /* it stopped, so the lease was over for it: what it had to do is not
+                               done */
     return *ret_failed ? 1 : 0;
 }
 
@@ -99,7 +103,8 @@ static int remove_all(struct run *r, struct step_run **ret_failed)
 
 /* --- the end of the record --- */
 
-/* Whether an unclear delete of the record was done. 0: gone; 1: still there; negative as run_keep. */
+/* Whether an unclear delete of the record was done. 0: gone; 1: still there; negative as run_keep.
+ */
 static int record_gone(struct run *r, const char *name, int64_t unclear_until_ms)
 {
     struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
@@ -113,7 +118,7 @@ static int record_gone(struct run *r, const char *name, int64_t unclear_until_ms
             return 0;
         if (e == 0 && record_parse(r->life->id, text, &found, NULL) < 0)
             return -ESTALE; /* not ours to delete */
-        if (e == 0) /* another claim: the next life is there already, and must stay */
+        if (e == 0)         /* another claim: the next life is there already, and must stay */
             return streq(found->claim, r->life->claim) ? 1 : 0;
         e = run_sleep(r, now_ms(r->p) + 1000);
     }
@@ -122,7 +127,8 @@ static int record_gone(struct run *r, const char *name, int64_t unclear_until_ms
 
 static int delete_record(struct run *r, struct fault *f)
 {
-    struct aws_ctx ctx = {.timeout_ms = r->p->timing.call_ms, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
+    struct aws_ctx ctx = {
+        .timeout_ms = r->p->timing.call_ms, .not_after_ms = &r->lease.end_ms, .cancel = r->hard};
     char name[128];
 
     naming_record(r->life->id, name, sizeof(name));

@@ -1,6 +1,7 @@
 /*
- * Views: a service as the tree shows it, put together at one moment from the snapshot (tags), the life (record,
- * intents, health) and the catalogue. Nothing is asked for; what is not known yet is `unknown` or left out.
+ * Views: a service as the tree shows it, put together at one moment from the snapshot (tags), the
+ * life (record, intents, health) and the catalogue. Nothing is asked for; what is not known yet is
+ * `unknown` or left out.
  */
 #include "provision/internal.h"
 
@@ -11,8 +12,9 @@
 #include "base/str.h"
 
 static const char *const status_names[] = {
-    [STATUS_CREATING] = "creating", [STATUS_READY] = "ready",       [STATUS_DEGRADED] = "degraded",
-    [STATUS_FAILED] = "failed",     [STATUS_DELETING] = "deleting", [STATUS_UNMANAGED] = "unmanaged",
+    [STATUS_CREATING] = "creating", [STATUS_READY] = "ready",
+    [STATUS_DEGRADED] = "degraded", [STATUS_FAILED] = "failed",
+    [STATUS_DELETING] = "deleting", [STATUS_UNMANAGED] = "unmanaged",
     [STATUS_UNKNOWN] = "unknown",
 };
 
@@ -33,8 +35,8 @@ static enum service_status status_of_life(const struct life *l)
     return l->degraded ? STATUS_DEGRADED : STATUS_READY;
 }
 
-/* Without a life: the tag index says that there is a record; its phase is good enough until the record was read.
- * Locked. */
+/* Without a life: the tag index says that there is a record; its phase is good enough until the
+ * record was read. Locked. */
 static enum service_status status_of_tags(struct provision *p, const struct index_service *s)
 {
     static const struct {
@@ -60,7 +62,8 @@ static struct life *life_of(struct provision *p, const struct index_service *s)
 {
     struct life *l = map_get(p->lives, s->id);
 
-    bool good = l && s->managed && streq(l->family, s->family->id) && !map_get(p->bad_records, s->id);
+    bool good =
+        l && s->managed && streq(l->family, s->family->id) && !map_get(p->bad_records, s->id);
 
     return good ? l : NULL;
 }
@@ -97,7 +100,8 @@ static const char *error_text(struct provision *p, struct arena *a, const struct
         return arena_strdup(a, l->record->error);
     if (l && status == STATUS_DEGRADED) {
         fault_set(&f, -EIO, "%s", l->trouble);
-        snprintf(f.next, sizeof(f.next), "look at resources/ and at the owning service; svcfs repairs nothing by itself");
+        snprintf(f.next, sizeof(f.next),
+                 "look at resources/ and at the owning service; svcfs repairs nothing by itself");
     } else if (status == STATUS_UNKNOWN && p->records_fault.err) {
         f = p->records_fault;
     } else if (status == STATUS_UNKNOWN) {
@@ -157,10 +161,10 @@ static json_t *resources_json(const struct index_service *s)
         json_t *tags = json_object();
         for (size_t k = 0; k < r->n_tags; k++)
             json_object_set_new(tags, r->tags[k].key, json_string(r->tags[k].value));
-        json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:s, s:o}", "arn",
-                                              r->has_arn ? json_string(r->key) : json_null(),
-                                              "service", r->service, "type", r->type, "id", r->id,
-                                              "tags", tags));
+        json_array_append_new(list,
+                              json_pack("{s:o, s:s, s:s, s:s, s:o}", "arn",
+                                        r->has_arn ? json_string(r->key) : json_null(), "service",
+                                        r->service, "type", r->type, "id", r->id, "tags", tags));
     }
     return list;
 }
@@ -177,10 +181,9 @@ static json_t *record_json(struct provision *p, const struct life *l)
         made_from = "current";
     for (size_t i = 0; i < rec->n_steps; i++) {
         const struct record_step *s = &rec->steps[i];
-        json_array_append_new(
-            steps, json_pack("{s:s, s:s, s:s?, s:b}", "logicalId", s->logical, "type",
-                             s->type ? s->type->name : "unknown", "id", s->short_id, "retain",
-                             s->retain));
+        json_array_append_new(steps, json_pack("{s:s, s:s, s:s?, s:b}", "logicalId", s->logical,
+                                               "type", s->type ? s->type->name : "unknown", "id",
+                                               s->short_id, "retain", s->retain));
     }
     return json_pack("{s:s, s:s, s:s?, s:s?, s:s, s:s, s:b, s:o}", "claim", l->claim, "phase",
                      record_phase_name(rec->phase), "requestedBy", rec->who, "requestedOn",
@@ -196,12 +199,13 @@ static const char *document(struct provision *p, struct view *v, const struct in
     for (size_t i = 0; i < v->view.n_outputs; i++)
         json_object_set_new(outputs, v->view.outputs[i].name,
                             json_string(v->view.outputs[i].value));
-    _cleanup_json_ json_t *doc = json_pack(
-        "{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:o, s:o, s:o}", "id", s->id, "family",
-        s->family->id, "status", service_status_name(v->view.status), "managed", l || s->managed,
-        "created", time_json(v->view.created_wall_ms), "changed", time_json(v->view.changed_wall_ms),
-        "checked", time_json(v->view.checked_wall_ms), "error", v->view.error, "outputs", outputs,
-        "record", l ? record_json(p, l) : json_null(), "resources", resources_json(s));
+    _cleanup_json_ json_t *doc =
+        json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:o, s:o, s:o}", "id", s->id, "family",
+                  s->family->id, "status", service_status_name(v->view.status), "managed",
+                  l || s->managed, "created", time_json(v->view.created_wall_ms), "changed",
+                  time_json(v->view.changed_wall_ms), "checked", time_json(v->view.checked_wall_ms),
+                  "error", v->view.error, "outputs", outputs, "record",
+                  l ? record_json(p, l) : json_null(), "resources", resources_json(s));
     _cleanup_free_ char *text = doc ? json_dumps(doc, JSON_INDENT(2)) : NULL;
     return text ? arena_printf(v->arena, "%s\n", text) : NULL;
 }
@@ -213,8 +217,8 @@ static int fill(struct provision *p, struct view *v, const struct index_service 
     int r = 0;
 
     out->status = l ? status_of_life(l) : status_of_tags(p, s);
-    out->working = l ? life_has_work(l)
-                     : out->status == STATUS_CREATING || out->status == STATUS_DELETING;
+    out->working =
+        l ? life_has_work(l) : out->status == STATUS_CREATING || out->status == STATUS_DELETING;
     if (l) {
         out->created_wall_ms = l->record->created_wall_ms;
         out->changed_wall_ms = l->record->changed_wall_ms;

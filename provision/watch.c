@@ -1,11 +1,11 @@
 /*
- * The watcher: reads all records and what stands beneath them in one chain of pages, learns what other machines do, and
- * finds work that nobody owns any more (engine.md 5, 6). One thread; it only reads, but for leftovers beneath
- * claims that are no more (engine.md 11).
+ * The watcher: reads all records and what stands beneath them in one chain of pages, learns what
+ * other machines do, and finds work that nobody owns any more (engine.md 5, 6). One thread; it only
+ * reads, but for leftovers beneath claims that are no more (engine.md 11).
  *
- * Between sweeps it reads the services by themselves that somebody else works on, since users wait for them.
- * A record that a sweep does not show is looked up by itself before it counts as gone: pages may skip one while
- * others are deleted.
+ * Between sweeps it reads the services by themselves that somebody else works on, since users wait
+ * for them. A record that a sweep does not show is looked up by itself before it counts as gone:
+ * pages may skip one while others are deleted.
  */
 #include "provision/internal.h"
 
@@ -76,11 +76,10 @@ void watch_consider(struct provision *p, struct life *l)
     int64_t now = now_ms(p);
     int64_t lease = l->owner_n ? l->owner.lease_ms : l->record->lease_ms;
     int64_t patience = lease + MIN(lease, p->timing.call_ms);
-    bool free_to_take = (l->owner_n && l->owner.released) ||
-                        l->owner_seen_ms - l->owner_since_ms > patience;
+    bool free_to_take =
+        (l->owner_n && l->owner.released) || l->owner_seen_ms - l->owner_since_ms > patience;
     bool take = life_has_work(l) && !l->engaged && !l->gone && !p->read_only && free_to_take &&
-                now >= l->next_try_ms && !cancel_raised(p->stop) &&
-                !map_get(p->bad_records, l->id);
+                now >= l->next_try_ms && !cancel_raised(p->stop) && !map_get(p->bad_records, l->id);
     pthread_mutex_unlock(&p->lock);
     if (take)
         engine_start(p, l, ENGINE_TAKE_OVER, 0);
@@ -180,8 +179,10 @@ static void look_for_missing(struct sweep *s)
     free(lives);
 }
 
-/* A sweep's pages may have skipped the record: only its own absence counts before anything beneath it is deleted. */
-static bool is_dead_claim(struct provision *p, const struct record_child *child, const struct aws_ctx *ctx)
+/* A sweep's pages may have skipped the record: only its own absence counts before anything beneath
+ * it is deleted. */
+static bool is_dead_claim(struct provision *p, const struct record_child *child,
+                          const struct aws_ctx *ctx)
 {
     _cleanup_(record_freep) struct record *record = NULL;
     int r = read_record(p, child->id, ctx, &record, NULL);
@@ -203,7 +204,8 @@ static void clear_leftovers(struct sweep *s)
         if (record_parse_name(name, &child) < 0 || !child.claim[0])
             continue;
         const char *claim = map_get(s->records, child.id);
-        if ((claim && streq(claim, child.claim)) || (!claim && provision_is_bad_record(p, child.id)))
+        if ((claim && streq(claim, child.claim)) ||
+            (!claim && provision_is_bad_record(p, child.id)))
             continue;
         int64_t *since = map_remove(p->leftovers, name);
         if (!since) {
@@ -227,8 +229,7 @@ static void clear_leftovers(struct sweep *s)
 static int sweep_records(struct provision *p, struct fault *f)
 {
     struct aws_ctx ctx = {.cancel = p->stop, .rate = background};
-    struct sweep s = {
-        .p = p, .number = ++p->sweep, .records = map_new(), .begun_ms = now_ms(p)};
+    struct sweep s = {.p = p, .number = ++p->sweep, .records = map_new(), .begun_ms = now_ms(p)};
 
     if (!s.records)
         return fault_set(f, -ENOMEM, "no memory");
@@ -312,7 +313,7 @@ static void *watch_main(void *arg)
         pthread_mutex_lock(&p->lock);
         int64_t until = MIN(sweep_at, now_ms(p) + (work ? p->timing.turn_ms : SCAN_MS));
         if (!cancel_raised(p->stop))
-            provision_wait_locked(p, until);
+            clock_cond_wait(p->clock, &p->changed, &p->lock, until);
         pthread_mutex_unlock(&p->lock);
     }
     return NULL;

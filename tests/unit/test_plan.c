@@ -55,10 +55,10 @@ static const char *order_of(struct plan *p)
 static void test_order(void **state)
 {
     struct plan *p = plan_of(
-        "{'Resources': {" THING("D", ", 'DependsOn': ['C', 'A']") "," THING(
-            "C", "") "," THING("B", ", 'Properties': {'Name': 'x', 'Parent': {'Fn::Sub': "
-                                    "'${C.Arn}'}}") "," THING("A", ", 'Properties': {'Labels': "
-                                                                   "{'k': {'Ref': 'C'}}}") "}}",
+        "{'Resources': {" THING("D", ", 'DependsOn': ['C', 'A']") "," THING("C", "") "," THING(
+            "B", ", 'Properties': {'Name': 'x', 'Parent': {'Fn::Sub': "
+                 "'${C.Arn}'}}") "," THING("A", ", 'Properties': {'Labels': "
+                                                "{'k': {'Ref': 'C'}}}") "}}",
         "n91bet54");
     (void)state;
 
@@ -124,22 +124,20 @@ static const struct step_state *state_of(void *arg, size_t step)
     return s->made[step] ? &s->st[step] : NULL;
 }
 
-static const char linked[] =
-    "{'Parameters': {'ServiceId': {'Type': 'String'}},"
-    "'Resources': {" THING("A",
-                           "") "," THING("B",
-                                         ", 'Properties': {"
-                                         "'Parent': {'Ref': 'A'}, 'Labels': {'arn': {'Fn::GetAtt': "
-                                         "['A', 'Arn']},"
-                                         " 'sub': {'Fn::Sub': 'x-${ServiceId}-${A.Host}-${A}'},"
-                                         " 'part': {'Fn::Select': [1, {'Fn::Split': [':', "
-                                         "{'Fn::GetAtt': 'A.Arn'}]}]}},"
-                                         " 'Subnets': {'Fn::Split': [':', {'Fn::GetAtt': "
-                                         "'A.Arn'}]}}") "},"
-                                                        "'Outputs': {'Url': {'Value': {'Fn::Sub': "
-                                                        "'https://${ServiceId}.${A.Host}/'}},"
-                                                        " 'Number': {'Value': 7}, 'Id': {'Value': "
-                                                        "{'Ref': 'B'}}}}";
+static const char linked[] = "{'Parameters': {'ServiceId': {'Type': 'String'}},"
+                             "'Resources': {" THING("A", "") "," THING(
+                                 "B", ", 'Properties': {"
+                                      "'Parent': {'Ref': 'A'}, 'Labels': {'arn': {'Fn::GetAtt': "
+                                      "['A', 'Arn']},"
+                                      " 'sub': {'Fn::Sub': 'x-${ServiceId}-${A.Host}-${A}'},"
+                                      " 'part': {'Fn::Select': [1, {'Fn::Split': [':', "
+                                      "{'Fn::GetAtt': 'A.Arn'}]}]}},"
+                                      " 'Subnets': {'Fn::Split': [':', {'Fn::GetAtt': "
+                                      "'A.Arn'}]}}") "},"
+                                                     "'Outputs': {'Url': {'Value': {'Fn::Sub': "
+                                                     "'https://${ServiceId}.${A.Host}/'}},"
+                                                     " 'Number': {'Value': 7}, 'Id': {'Value': "
+                                                     "{'Ref': 'B'}}}}";
 
 static void test_references(void **state)
 {
