@@ -13,25 +13,7 @@
 #include "awsapi/client.h"
 #include "base/fault.h"
 #include "provision/naming.h"
-
-enum property_kind {
-    PROPERTY_STRING,
-    PROPERTY_INTEGER,
-    PROPERTY_BOOLEAN,
-    PROPERTY_OBJECT,
-    PROPERTY_LIST,
-    PROPERTY_MAP /* of strings, keys stay as they are */,
-    PROPERTY_JSON /* any value, passed as it is */
-};
-
-/* A property of CloudFormation's that the type takes. path: "SecurityGroupIngress[].IpProtocol".
- * api: the member's name in the API where no rule gives it, or NULL. Ends with a NULL path. */
-struct property {
-    const char *path;
-    enum property_kind kind;
-    const char *api;
-    bool required;
-};
+#include "provision/property.h"
 
 /* Found at the owning service. */
 enum step_found {
