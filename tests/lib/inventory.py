@@ -8,13 +8,19 @@ import botocore.exceptions
 from .account import rules as listener_rules
 
 
+def _has_gone(error):
+    """What moto says of a thing that went between listing and describing it; of a resource group's tags, 500."""
+    code = error.response["Error"]["Code"]
+    return "NotFound" in code or "Unable to describe" in str(error) or (code == "500" and error.operation_name == "GetTags")
+
+
 def inventory(aws, db):
-    """Begins anew when something goes between listing and describing it."""
+    """Begins anew when something goes meanwhile."""
     for _ in range(20):
         try:
             return _look(aws, db)
         except botocore.exceptions.ClientError as error:
-            if "NotFound" not in error.response["Error"]["Code"] and "Unable to describe" not in str(error):
+            if not _has_gone(error):
                 raise
     raise RuntimeError("the account does not stand still")
 
