@@ -132,9 +132,9 @@ static void *accept_all(_unused_ void *arg)
         if (n == CONNECTIONS_MAX)
             abort();
         server.fds[n] = fd;
+        atomic_fetch_add(&server.connections, 1); /* before its first answer can be seen */
         if (pthread_create(&server.workers[n], NULL, serve, &server.fds[n]) != 0)
             abort();
-        atomic_fetch_add(&server.connections, 1);
     }
 }
 
