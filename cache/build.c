@@ -91,6 +91,8 @@ static struct family_draft *family_of(struct build *b, const char *id)
     name_from_value(id, NULL, false, name);
     d->services = map_new();
     d->family = arena_alloc(b->a, sizeof(*d->family));
+    if (d->family)
+        d->family->known = true;
     if (!d->services || !d->family || map_put(b->families, id, d, NULL) < 0) {
         map_free(d->services);
         return NULL;
@@ -355,8 +357,11 @@ static struct snapshot *snapshot_new(const struct build_input *in)
         arena_free(a);
         return NULL;
     }
-    *s = (struct snapshot){
-        .generation = in->generation, .built_wall_ms = in->wall_ms, .private_ = p};
+    *s = (struct snapshot){.generation = in->generation,
+                           .built_wall_ms = in->wall_ms,
+                           .whole = true,
+                           .swept = true,
+                           .private_ = p};
     p->arena = a;
     p->families_by_id = map_new();
     p->services_by_id = map_new();

@@ -220,9 +220,9 @@ int collect_kinds(struct build *b)
         bool new_kind = k == 0 || !streq(kinds[k - 1].name, r->service);
         all[i] = r;
         if (new_kind)
-            kinds[k++] = (struct index_kind){r->service, &types[t], 0};
+            kinds[k++] = (struct index_kind){.name = r->service, .types = &types[t]};
         if (new_kind || !streq(types[t - 1].name, r->type)) {
-            types[t++] = (struct index_type){r->type, &all[i], 0};
+            types[t++] = (struct index_type){.name = r->type, .resources = &all[i]};
             ((struct index_kind *)&kinds[k - 1])->n_types++;
         }
         types[t - 1].n_resources++;

@@ -21,7 +21,8 @@ struct cache_options {
     struct aws_client *aws;
     const char *family_tag, *service_tag; /* "service-family", "service-id" */
     const char *account, *region, *partition;
-    int64_t refresh_ms; /* between sweeps */
+    int64_t refresh_ms;    /* between sweeps while something changes; up to four times that else */
+    const char *save_path; /* file of the saved index, or NULL: none is read or written */
 };
 int cache_new(struct cache **ret, const struct cache_options *o, struct fault *f);
 int cache_start(struct cache *c, struct fault *f); /* starts the refresher with a first sweep */
@@ -29,8 +30,15 @@ void cache_stop(struct cache *c);                  /* ends it; nobody is called 
 void cache_free(struct cache *c);
 DEFINE_CLEANUP(struct cache *, cache_free)
 
-/* A reference to the newest snapshot; NULL before the first sweep has succeeded. */
+/* A reference to the newest whole snapshot; NULL before the first sweep has succeeded (and none was
+ * saved). */
 const struct snapshot *cache_snapshot(struct cache *c);
+/* The same, or before that the newest sketch (snapshot.whole), or NULL. */
+const struct snapshot *cache_sketch(struct cache *c);
+/* Somebody waits for the lists of this family (a tag's value) while there is a sketch: its pages
+ * are read at once, beside the sweep; the observers are called when they are there. Returns at
+ * once. */
+void cache_want_family(struct cache *c, const char *family);
 
 /* A sweep that begins after the call; returns when its snapshot is in force, or with its error, or
  * -ECANCELED. */
@@ -46,6 +54,7 @@ struct cache_freshness {
     uint64_t asked;  /* calls of cache_refresh so far */
     int64_t next_ms; /* when the next begins by itself, monotonic; 0 before the first has ended */
     bool sweeping;
+    bool saved; /* what is in force was saved by an earlier daemon; begun_wall_ms: of its sweep */
     struct fault last; /* err 0: the last sweep succeeded */
 };
 void cache_freshness(struct cache *c, struct cache_freshness *ret);
@@ -76,8 +85,8 @@ int cache_remove_record(struct cache *c, const char *id, const char *claim);
 /* Families that have a blueprint, also those without any resource. */
 int cache_set_blueprints(struct cache *c, const char *const *families, size_t n);
 
-/* Called on the publishing thread after each publish, without any lock; old is NULL at first. Also
- * called with now == old when a sweep ended in an error (so that who waits for a first snapshot can
- * be answered). At most 4; register before cache_start. */
+/* Called on the publishing thread after each publish (of sketches too), without any lock; old is
+ * NULL at first. Also called with now == old when a sweep ended in an error (so that who waits for
+ * a first snapshot can be answered). At most 4; register before cache_start. */
 typedef void (*cache_observer)(void *arg, const struct snapshot *old, const struct snapshot *now);
 void cache_observe(struct cache *c, cache_observer fn, void *arg);

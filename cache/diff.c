@@ -103,14 +103,17 @@ static void pair_service(struct differ *d, const void *x, const void *y)
 {
     const struct index_service *a = x, *b = y, *s = b ? b : a;
 
-    if (a && b && !streq(a->link, b->link)) { /* it has another name in services/ now */
+    if (a && b && !(streq(a->link, b->link) && streq(a->claim, b->claim))) {
         pair_service(d, a, NULL);
         pair_service(d, NULL, b);
         return;
     }
     if (!a || !b || !same_service(a, b))
-        tell(d, (struct diff){
-                    .kind = DIFF_SERVICE, .how = how(a, b), .family = s->family, .service = s});
+        tell(d, (struct diff){.kind = DIFF_SERVICE,
+                              .how = how(a, b),
+                              .family = s->family,
+                              .service = s,
+                              .old_service = b ? a : NULL});
 }
 
 static void pair_family(struct differ *d, const void *x, const void *y)
@@ -120,13 +123,16 @@ static void pair_family(struct differ *d, const void *x, const void *y)
     const struct index_family *old = a ? a : &none, *now = b ? b : &none;
 
     if (!a || !b || a->has_blueprint != b->has_blueprint)
-        tell(d, (struct diff){.kind = DIFF_FAMILY, .how = how(a, b), .family = f});
+        tell(d,
+             (struct diff){
+                 .kind = DIFF_FAMILY, .how = how(a, b), .family = f, .old_family = b ? a : NULL});
     MERGE(d, old->services, old->n_services, now->services, now->n_services, struct index_service,
           name, pair_service);
     MERGE(d, old->deleting, old->n_deleting, now->deleting, now->n_deleting, struct index_service,
           name, pair_service);
     if (a && b && !same_list(a->shared, a->n_shared, b->shared, b->n_shared))
-        tell(d, (struct diff){.kind = DIFF_SHARED, .how = DIFF_CHANGED, .family = f});
+        tell(d,
+             (struct diff){.kind = DIFF_SHARED, .how = DIFF_CHANGED, .family = f, .old_family = a});
 }
 
 static void pair_resource(struct differ *d, const void *x, const void *y)
@@ -139,7 +145,10 @@ static void pair_resource(struct differ *d, const void *x, const void *y)
         return;
     }
     if (!a || !b || !same_resource(a, b) || !same_owner(a, b))
-        tell(d, (struct diff){.kind = DIFF_RESOURCE, .how = how(a, b), .resource = b ? b : a});
+        tell(d, (struct diff){.kind = DIFF_RESOURCE,
+                              .how = how(a, b),
+                              .resource = b ? b : a,
+                              .old_resource = b ? a : NULL});
 }
 
 static void diff_groups(struct differ *d, const struct snapshot *old, const struct snapshot *now)
@@ -157,7 +166,10 @@ static void diff_groups(struct differ *d, const struct snapshot *old, const stru
         b = order >= 0 ? b : NULL;
         if (!a || !b || !streq(a->arn, b->arn) || !same_text(a->query, b->query) ||
             !same_list(a->resources, a->n_resources, b->resources, b->n_resources))
-            tell(d, (struct diff){.kind = DIFF_GROUP, .how = how(a, b), .group = b ? b : a});
+            tell(d, (struct diff){.kind = DIFF_GROUP,
+                                  .how = how(a, b),
+                                  .group = b ? b : a,
+                                  .old_group = b ? a : NULL});
     }
 }
 

@@ -15,13 +15,19 @@ enum diff_how { DIFF_ADDED, DIFF_REMOVED, DIFF_CHANGED };
 struct diff {
     enum diff_kind kind;
     enum diff_how how;
-    const struct index_family *family; /* of the snapshot that has it (the new one where both) */
+    /* Of the snapshot that has it (the new one where both). */
+    const struct index_family *family;
     const struct index_service *service;
     const struct index_resource *resource;
     const struct index_group *group;
+    /* CHANGED: the same in the old snapshot, for who must know what exactly changed. */
+    const struct index_family *old_family;
+    const struct index_service *old_service;
+    const struct index_resource *old_resource;
+    const struct index_group *old_group;
 };
 typedef void (*diff_fn)(void *arg, const struct diff *d);
-/* old may be NULL. A service that went from services to deleting, or whose link in services/
- * changed, is REMOVED (old one) and ADDED (new one); so is a resource that has another place now,
- * since its path was another ARN's. */
+/* old may be NULL. A service that went from services to deleting, whose link in services/ changed,
+ * or which has another claim (another life, and another node) is REMOVED (old one) and ADDED (new
+ * one); so is a resource that has another place now, since its path was another ARN's. */
 void diff_snapshots(const struct snapshot *old, const struct snapshot *now, diff_fn fn, void *arg);

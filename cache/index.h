@@ -12,6 +12,9 @@
 
 #include "base/macro.h"
 
+/* Times are wall ms of the snapshot in which something was last seen to change, 0 where it stands
+ * as in the first one. They grow strictly from snapshot to snapshot. */
+
 struct index_tag {
     const char *key, *value;
 };
@@ -25,6 +28,8 @@ struct index_resource {
     size_t n_tags;
     const struct index_service *owner; /* or NULL */
     const struct index_family *family; /* or NULL */
+    int64_t changed_ms;                /* it came, or its tags changed */
+    int64_t owner_ms;                  /* what services/ shows changed */
 };
 
 struct index_service {
@@ -35,21 +40,28 @@ struct index_service {
     const struct index_resource *const
         *resources; /* sorted by link; the record itself is one of them */
     size_t n_resources;
-    bool managed;      /* has a record */
-    bool deleting;     /* stands in deleting/ */
-    const char *phase; /* of the record: "creating" "ready" "failed" "deleting", or "" */
-    const char *claim; /* of the record where it is known, or "" */
+    bool managed;         /* has a record */
+    bool deleting;        /* stands in deleting/ */
+    const char *phase;    /* of the record: "creating" "ready" "failed" "deleting", or "" */
+    const char *claim;    /* of the record where it is known, or "" */
+    int64_t changed_ms;   /* anything above changed, tags of its resources too */
+    int64_t resources_ms; /* links came or went */
 };
 
 struct index_family {
     const char *id, *name;
     bool has_blueprint; /* as provision told (broken ones too) */
+    bool known;         /* false: a name alone so far; its lists are not (snapshot.whole) */
     const struct index_service *const *services;
     size_t n_services;
     const struct index_service *const *deleting;
     size_t n_deleting;
     const struct index_resource *const *shared; /* family tag, no service tag; sorted by link */
     size_t n_shared;
+    int64_t changed_ms;  /* it came, or got or lost its blueprint */
+    int64_t services_ms; /* names came or went */
+    int64_t deleting_ms;
+    int64_t shared_ms;
 };
 
 struct index_group {
@@ -57,6 +69,8 @@ struct index_group {
     const char *query;                             /* ResourceQuery as JSON text, or NULL */
     const struct index_resource *const *resources; /* sorted by link */
     size_t n_resources;
+    int64_t changed_ms;   /* it came, or its ARN or query changed */
+    int64_t resources_ms; /* links came or went */
 };
 
 /* resources/SERVICE, and resources/SERVICE/TYPE below it */
@@ -64,16 +78,21 @@ struct index_type {
     const char *name;
     const struct index_resource *const *resources; /* sorted by id */
     size_t n_resources;
+    int64_t listed_ms; /* names came or went */
 };
 struct index_kind {
     const char *name;
     const struct index_type *types;
     size_t n_types;
+    int64_t listed_ms;
 };
 
 struct snapshot {
-    uint64_t generation; /* grows with every publish */
-    int64_t built_wall_ms;
+    uint64_t generation;   /* grows with every publish */
+    int64_t built_wall_ms; /* greater than that of the snapshot before */
+    bool whole; /* false: a sketch of the time before the first sweep has ended: the families'
+                   names, and all of those that are `known`; nothing else */
+    bool swept; /* read from AWS by this daemon; false: as it was saved by an earlier one */
     const struct index_family *const *families;
     size_t n_families;
     const struct index_service *const *services; /* not those deleting; sorted by link */
@@ -84,6 +103,7 @@ struct snapshot {
     size_t n_kinds;
     const struct index_group *groups;
     size_t n_groups;
+    int64_t families_ms, services_ms, deleting_ms, kinds_ms, groups_ms; /* names came or went */
     bool groups_known;           /* false until the first sweep of the groups ended well */
     const char *const *problems; /* lines for .svcfs/errors: an id without a family, … */
     size_t n_problems;

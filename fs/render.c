@@ -139,9 +139,7 @@ int render_error(struct place *p, struct buf *out, struct fault *f _unused_)
 
 int render_service_json(struct place *p, struct buf *out, struct fault *f _unused_)
 {
-    int r = place_view(p);
-
-    return r ? r : buf_puts(out, p->view->json);
+    return provision_document(p->fs->provision, p->service, out);
 }
 
 /* How a finished operation ended. PARK while it runs. */

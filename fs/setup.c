@@ -100,7 +100,7 @@ static void on_published(void *arg, const struct snapshot *old, const struct sna
     park_wake(fs->park);
 }
 
-static void on_service(void *arg, const char *family, const char *id)
+static void on_service(void *arg, const char *family, const char *id, unsigned what _unused_)
 {
     struct fs *fs = arg;
 

@@ -135,7 +135,7 @@ static void engine_end(struct provision *p, struct life *l, bool good, bool rele
     l->next_try_ms = good ? 0 : now_ms(p) + (p->timing.retry_ms << MIN(l->tries - 1, 6u));
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
-    provision_notify(p, l->family, l->id);
+    provision_notify(p, l->family, l->id, PROVISION_VIEW);
     life_unref(p, l);
 }
 

@@ -97,7 +97,7 @@ void watch_consider(struct provision *p, struct life *l);
 void health_turn(struct provision *p);
 
 /* provision.c: tell the observer, without any lock. */
-void provision_notify(struct provision *p, const char *family, const char *id);
+void provision_notify(struct provision *p, const char *family, const char *id, unsigned what);
 void provision_notify_all(struct provision *p);
 /* The catalogue changed: tells cache and observer. */
 void provision_blueprints_changed(struct provision *p);

@@ -126,7 +126,7 @@ static void life_tell(struct provision *p, struct life *l)
                                                           .n_keys = n});
     pthread_mutex_unlock(&telling);
     free(keys);
-    provision_notify(p, l->family, l->id);
+    provision_notify(p, l->family, l->id, PROVISION_VIEW);
 }
 
 /* --- the table --- */
@@ -317,7 +317,7 @@ void life_set_children(struct provision *p, struct life *l, const struct childre
     if (news)
         life_tell(p, l);
     else if (newly_protected)
-        provision_notify(p, l->family, l->id);
+        provision_notify(p, l->family, l->id, PROVISION_VIEW);
 }
 
 void life_set_intent(struct provision *p, struct life *l, unsigned intent)
@@ -372,7 +372,7 @@ void life_set_health(struct provision *p, struct life *l, bool degraded, const c
     l->checked_wall_ms = wall_ms(p);
     l->checked_ms = now_ms(p);
     pthread_mutex_unlock(&p->lock);
-    provision_notify(p, l->family, l->id);
+    provision_notify(p, l->family, l->id, PROVISION_VIEW);
 }
 
 /* --- events --- */
@@ -396,7 +396,8 @@ void life_event(struct provision *p, struct life *l, const char *logical, const 
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    buf_puts(&line, clock_format(wall_ms(p), when));
+    int64_t now = wall_ms(p);
+    buf_puts(&line, clock_format(now, when));
     event_field(&line, logical);
     event_field(&line, action);
     event_field(&line, physical);
@@ -404,9 +405,10 @@ void life_event(struct provision *p, struct life *l, const char *logical, const 
     buf_putc(&line, '\n');
 
     pthread_mutex_lock(&p->lock);
-    buf_append(&l->events, line.data, line.len); /* a full log keeps its beginning */
+    if (buf_append(&l->events, line.data, line.len) == 0) /* a full log keeps its beginning */
+        l->events_wall_ms = now;
     pthread_mutex_unlock(&p->lock);
-    provision_notify(p, l->family, l->id);
+    provision_notify(p, l->family, l->id, PROVISION_EVENTS);
 }
 
 void life_event_fault(struct provision *p, struct life *l, const char *logical, const char *action,

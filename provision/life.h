@@ -39,6 +39,7 @@ struct life {
     bool gone;           /* its record is gone: the table has dropped it */
     uint64_t sweep;      /* the last sweep of the records that saw it */
     struct buf events;
+    int64_t events_wall_ms; /* of the last line; 0: none */
     bool degraded;
     char trouble[200]; /* why it is degraded */
     int64_t checked_wall_ms;

@@ -39,10 +39,10 @@ void provision_observe(struct provision *p, provision_observer fn, void *arg)
     p->observer_arg = arg;
 }
 
-void provision_notify(struct provision *p, const char *family, const char *id)
+void provision_notify(struct provision *p, const char *family, const char *id, unsigned what)
 {
     if (p->observer)
-        p->observer(p->observer_arg, family, id);
+        p->observer(p->observer_arg, family, id, what);
 }
 
 void provision_notify_all(struct provision *p)
@@ -51,7 +51,7 @@ void provision_notify_all(struct provision *p)
 
     for (size_t i = 0; s && i < s->n_services; i++)
         if (s->services[i]->managed)
-            provision_notify(p, s->services[i]->family->id, s->services[i]->id);
+            provision_notify(p, s->services[i]->family->id, s->services[i]->id, PROVISION_VIEW);
 }
 
 void provision_blueprints_changed(struct provision *p)
@@ -63,7 +63,7 @@ void provision_blueprints_changed(struct provision *p)
         return;
     cache_set_blueprints(p->cache, (const char *const *)names, n);
     for (size_t i = 0; i < n; i++)
-        provision_notify(p, names[i], NULL);
+        provision_notify(p, names[i], NULL, 0);
     catalog_names_free(names);
 }
 

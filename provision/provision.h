@@ -36,9 +36,11 @@ void provision_stop(struct provision *p);
 void provision_free(struct provision *p);
 DEFINE_CLEANUP(struct provision *, provision_free)
 
-/* Called, without any lock, whenever the view or the events of a service may have changed; id NULL:
- * the blueprint of the family changed. One observer; register before provision_start. */
-typedef void (*provision_observer)(void *arg, const char *family, const char *id);
+/* Called, without any lock, whenever the view or the events (what: PROVISION_*, or'ed) of a service
+ * have changed, and only then; id NULL: the blueprint of the family changed. One observer; register
+ * before provision_start. */
+enum { PROVISION_VIEW = 1, PROVISION_EVENTS = 2 };
+typedef void (*provision_observer)(void *arg, const char *family, const char *id, unsigned what);
 void provision_observe(struct provision *p, provision_observer fn, void *arg);
 
 /* The text of F.json as it is in force, malloc'ed, and when it was changed; NULL where there is
@@ -89,21 +91,25 @@ struct service_view {
     const char *error;       /* content of the file `error` (lines), or NULL */
     const struct service_output *outputs; /* sorted by name */
     size_t n_outputs;
-    const char *url;  /* output `url`, or NULL */
-    const char *json; /* content of service.json, with its last newline */
+    const char *url; /* output `url`, or NULL */
 };
 /* The view of a service of a snapshot. 0, -ENOMEM. Free with service_view_free. */
 int provision_view(struct provision *p, const struct snapshot *s,
                    const struct index_service *service, struct service_view **ret);
 void service_view_free(struct service_view *v);
 DEFINE_CLEANUP(struct service_view *, service_view_free)
+/* Appends the content of service.json. 0, -ENOMEM, -EFBIG. */
+int provision_document(struct provision *p, const struct index_service *service, struct buf *out);
 
-/* Status alone: cheap, for services.tsv of 10,000 services together with the other fields of its
- * line. */
+/* What a line of services.tsv and a stat need: cheap, no allocation. */
 struct service_row {
     enum service_status status;
+    bool has_error; /* the file `error` is there */
     int64_t created_wall_ms, checked_wall_ms;
-    char url[256]; /* "" where there is none */
+    int64_t changed_wall_ms; /* as in service_view */
+    int64_t events_wall_ms;  /* of the last event of this daemon's life; 0: none */
+    size_t events_len;       /* what provision_events would append */
+    char url[256];           /* "" where there is none */
 };
 void provision_row(struct provision *p, const struct index_service *service,
                    struct service_row *ret);

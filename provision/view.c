@@ -68,6 +68,13 @@ static struct life *life_of(struct provision *p, const struct index_service *s)
     return good ? l : NULL;
 }
 
+/* Whether error_text has something to say. Locked. */
+static bool has_error(const struct life *l, enum service_status status)
+{
+    return status == STATUS_DEGRADED || status == STATUS_UNKNOWN ||
+           (l && status == STATUS_FAILED && l->record->error);
+}
+
 void provision_row(struct provision *p, const struct index_service *service,
                    struct service_row *ret)
 {
@@ -75,10 +82,14 @@ void provision_row(struct provision *p, const struct index_service *service,
     pthread_mutex_lock(&p->lock);
     struct life *l = life_of(p, service);
     ret->status = l ? status_of_life(l) : status_of_tags(p, service);
+    ret->has_error = has_error(l, ret->status);
     if (l) {
         const char *url = json_string_value(json_object_get(l->record->outputs, "url"));
         ret->created_wall_ms = l->record->created_wall_ms;
         ret->checked_wall_ms = l->checked_wall_ms;
+        ret->changed_wall_ms = l->record->changed_wall_ms;
+        ret->events_wall_ms = l->events_wall_ms;
+        ret->events_len = l->events.len;
         str_format(ret->url, sizeof(ret->url), "%s", url ? url : "");
     }
     pthread_mutex_unlock(&p->lock);
@@ -191,23 +202,21 @@ static json_t *record_json(struct provision *p, const struct life *l)
                      "protected", l->is_protected, "steps", steps);
 }
 
-static const char *document(struct provision *p, struct view *v, const struct index_service *s,
-                            const struct life *l)
+/* A new reference; NULL: no memory. Locked. */
+static json_t *document(struct provision *p, const struct view *v, const struct index_service *s,
+                        const struct life *l)
 {
     json_t *outputs = json_object();
 
     for (size_t i = 0; i < v->view.n_outputs; i++)
         json_object_set_new(outputs, v->view.outputs[i].name,
                             json_string(v->view.outputs[i].value));
-    _cleanup_json_ json_t *doc =
-        json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:o, s:o, s:o}", "id", s->id, "family",
-                  s->family->id, "status", service_status_name(v->view.status), "managed",
-                  l || s->managed, "created", time_json(v->view.created_wall_ms), "changed",
-                  time_json(v->view.changed_wall_ms), "checked", time_json(v->view.checked_wall_ms),
-                  "error", v->view.error, "outputs", outputs, "record",
-                  l ? record_json(p, l) : json_null(), "resources", resources_json(s));
-    _cleanup_free_ char *text = doc ? json_dumps(doc, JSON_INDENT(2)) : NULL;
-    return text ? arena_printf(v->arena, "%s\n", text) : NULL;
+    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:o, s:o, s:o}", "id", s->id,
+                     "family", s->family->id, "status", service_status_name(v->view.status),
+                     "managed", l || s->managed, "created", time_json(v->view.created_wall_ms),
+                     "changed", time_json(v->view.changed_wall_ms), "checked",
+                     time_json(v->view.checked_wall_ms), "error", v->view.error, "outputs", outputs,
+                     "record", l ? record_json(p, l) : json_null(), "resources", resources_json(s));
 }
 
 static int fill(struct provision *p, struct view *v, const struct index_service *s,
@@ -226,12 +235,12 @@ static int fill(struct provision *p, struct view *v, const struct index_service 
         r = copy_outputs(v, l->record->outputs);
     }
     out->error = error_text(p, v->arena, s, l, out->status);
-    out->json = document(p, v, s, l);
-    return r < 0 || !out->json ? -ENOMEM : 0;
+    return r < 0 ? -ENOMEM : 0;
 }
 
-int provision_view(struct provision *p, _unused_ const struct snapshot *snapshot,
-                   const struct index_service *service, struct service_view **ret)
+/* doc (may be NULL) gets the document of the same moment. */
+static int view_new(struct provision *p, const struct index_service *service,
+                    struct service_view **ret, json_t **doc)
 {
     struct view *v = calloc(1, sizeof(*v));
 
@@ -241,7 +250,10 @@ int provision_view(struct provision *p, _unused_ const struct snapshot *snapshot
     int r = v->arena ? 0 : -ENOMEM;
     if (r == 0) {
         pthread_mutex_lock(&p->lock);
-        r = fill(p, v, service, life_of(p, service));
+        const struct life *l = life_of(p, service);
+        r = fill(p, v, service, l);
+        if (r == 0 && doc && !(*doc = document(p, v, service, l)))
+            r = -ENOMEM;
         pthread_mutex_unlock(&p->lock);
     }
     if (r < 0) {
@@ -250,6 +262,29 @@ int provision_view(struct provision *p, _unused_ const struct snapshot *snapshot
     }
     *ret = &v->view;
     return 0;
+}
+
+int provision_view(struct provision *p, _unused_ const struct snapshot *snapshot,
+                   const struct index_service *service, struct service_view **ret)
+{
+    return view_new(p, service, ret, NULL);
+}
+
+static int append_text(const char *text, size_t size, void *out)
+{
+    return buf_append(out, text, size) < 0 ? -1 : 0;
+}
+
+int provision_document(struct provision *p, const struct index_service *service, struct buf *out)
+{
+    _cleanup_(service_view_freep) struct service_view *v = NULL;
+    _cleanup_json_ json_t *doc = NULL;
+    int r = view_new(p, service, &v, &doc);
+
+    if (r < 0)
+        return r;
+    return json_dump_callback(doc, append_text, out, JSON_INDENT(2)) < 0 ? -ENOMEM
+                                                                         : buf_putc(out, '\n');
 }
 
 void service_view_free(struct service_view *view)

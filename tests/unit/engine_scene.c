@@ -57,7 +57,8 @@ static void write_families(struct scene *s)
     }
 }
 
-static void happened(void *arg, _unused_ const char *family, _unused_ const char *id)
+static void happened(void *arg, _unused_ const char *family, _unused_ const char *id,
+                     _unused_ unsigned what)
 {
     fake_ssm_happened(arg);
 }

@@ -117,7 +117,7 @@ static struct aws *aws_new(void)
     assert_int_equal(aws_client_new(&client, &a->client, NULL), 0);
     const struct cache_options o = {a->client,      "service-family", "service-id",
                                     "123456789012", "eu-central-1",   "aws",
-                                    REFRESH_MS};
+                                    REFRESH_MS, NULL};
     assert_int_equal(cache_new(&a->cache, &o, NULL), 0);
     cache_observe(a->cache, observe, a);
     return a;
