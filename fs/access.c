@@ -42,7 +42,7 @@ int access_check(const struct request *r, int mask)
 {
     const struct fuse_ctx *ctx = fuse_req_ctx(r->req);
     struct access_caller who = {.uid = ctx->uid, .gid = ctx->gid};
-    mode_t mode = kind_mode(r->fs, r->node->key.kind);
+    mode_t mode = kind_mode(r->fs, r->key.kind);
     gid_t groups[MAX_GROUPS];
     int n;
 

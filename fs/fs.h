@@ -15,7 +15,11 @@
 #include "fs/options.h"
 #include "provision/provision.h"
 
+struct content_memo;
+struct detour;
 struct guard;
+struct listing_memo;
+struct metrics;
 struct node_table;
 struct notify;
 struct park;
@@ -34,12 +38,17 @@ struct fs {
     struct park *park;     /* requests that wait */
     struct guard *guard;   /* who was refused a removal */
     struct notify *notify; /* what the kernel must forget */
+    struct detour *detour; /* mkdir and rmdir on their way around the directory's lock */
+    struct content_memo *contents;
+    struct listing_memo *listings;
+    struct metrics *metrics;
     struct report *report; /* the last faults */
 
     uid_t uid; /* whom the tree belongs to: who mounted it */
     gid_t gid;
     mode_t umask;
     int64_t start_ms;             /* wall time; the mtime of what never changed since */
+    uint64_t init_unique;         /* of the kernel's first request (channel.c) */
     void (*ready)(struct fs *fs); /* called once, when the kernel has accepted the mount */
 };
 

@@ -1,8 +1,7 @@
 /*
- * Listings are arrays in an arena: an offset is an index, which stays right because a listing never
- * changes; a rewind makes a new one. All handles stand in one list for the process (a mount is a
- * process): for who polls, and because a mount that is detached while files are open never sees
- * their release.
+ * All handles stand in one list for the process (a mount is a process): for who polls, for the size
+ * of what is open and has another content by now, and because a mount that is detached while files
+ * are open never sees their release.
  */
 #include "fs/handle.h"
 
@@ -14,7 +13,7 @@ enum { MAX_CONTENT = 64 << 20 };
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct handle *first;
 
-struct handle *handle_new(struct fs *fs)
+struct handle *handle_new(uint64_t ino)
 {
     struct handle *h = calloc(1, sizeof(*h));
 
@@ -22,7 +21,7 @@ struct handle *handle_new(struct fs *fs)
         return NULL;
     pthread_mutex_init(&h->lock, NULL);
     h->content = BUF_INIT(MAX_CONTENT);
-    h->fs = fs;
+    h->ino = ino;
     pthread_mutex_lock(&list_lock);
     h->next = first;
     if (first)
@@ -52,7 +51,7 @@ void handle_free(struct handle *h)
     if (h->poll)
         fuse_pollhandle_destroy(h->poll);
     buf_done(&h->content);
-    arena_free(h->arena);
+    content_unref(h->version);
     pthread_mutex_destroy(&h->lock);
     free(h);
 }
@@ -63,63 +62,27 @@ void handle_free_all(void)
         handle_free(first);
 }
 
-struct listing {
-    struct arena *arena;
-    struct handle_entry *entries;
-    size_t n, max;
-};
-
-static int listing_grow(struct listing *l)
+bool handle_seen(struct handle *h, size_t end)
 {
-    size_t max = l->max ? l->max * 2 : 32;
-    struct handle_entry *more = arena_array(l->arena, max, sizeof(*more));
+    bool more;
 
-    if (!more)
-        return -ENOMEM;
-    for (size_t i = 0; i < l->n; i++)
-        more[i] = l->entries[i];
-    l->entries = more;
-    l->max = max;
-    return 0;
+    pthread_mutex_lock(&h->lock);
+    more = end > h->end;
+    h->end = MAX(h->end, end);
+    pthread_mutex_unlock(&h->lock);
+    return more;
 }
 
-static int listing_add(void *arg, const struct key *key, const char *name)
+struct content *handle_content(uint64_t ino)
 {
-    struct listing *l = arg;
-    struct handle_entry *e;
+    struct content *c = NULL;
 
-    if (l->n == l->max && listing_grow(l))
-        return -ENOMEM;
-    e = &l->entries[l->n];
-    e->key = *key;
-    e->name = arena_strdup(l->arena, name);
-    e->key.life = arena_strdup(l->arena, key->life);
-    for (unsigned i = 0; i < key->n_args; i++)
-        if (!(e->key.args[i] = arena_strdup(l->arena, key->args[i])))
-            return -ENOMEM;
-    if (!e->name || !e->key.life)
-        return -ENOMEM;
-    l->n++;
-    return 0;
-}
-
-int handle_list(struct handle *h, struct place *dir)
-{
-    struct listing l = {.arena = arena_new()};
-    int r;
-
-    if (!l.arena)
-        return -ENOMEM;
-    r = kind_list(dir, listing_add, &l);
-    if (r) {
-        arena_free(l.arena);
-        return r;
-    }
-    arena_free(h->arena);
-    h->arena = l.arena;
-    h->entries = l.entries;
-    h->n_entries = l.n;
-    return 0;
+    pthread_mutex_lock(&list_lock);
+    for (struct handle *h = first; h && !c; h = h->next)
+        if (h->ino == ino && h->version)
+            c = content_ref(h->version);
+    pthread_mutex_unlock(&list_lock);
+    return c;
 }
 
 void handle_poll_set(struct handle *h, struct fuse_pollhandle *ph)

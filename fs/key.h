@@ -1,6 +1,6 @@
 /*
  * What a node stands for: a kind and the names on the way to it, never a pointer into a snapshot. A
- * key is resolved against the newest snapshot by every operation anew.
+ * key is resolved against the newest snapshot by every operation anew. Keys borrow their strings.
  */
 #pragma once
 
@@ -52,6 +52,7 @@ enum kind_id {
     KIND_IDENTITY,
     KIND_CONFIG,
     KIND_FRESHNESS,
+    KIND_METRICS,
     KIND_ERRORS,
     KIND_REFRESH,
     KIND_VERSION,
@@ -66,12 +67,18 @@ struct key {
     unsigned n_args;
     const char *args[KEY_ARGS]; /* the names that the fixed ones on the path leave open */
     const char *life;           /* of a service: its claim, or "": a new life is another node */
+    uint64_t
+        version; /* of a file that is another node with each new content: a hash of it, else 0 */
 };
 
-/* The key of an entry of dir: of a fixed one (name NULL), or of one that has its own name. Borrows.
- */
+/* The key of an entry of dir: of a fixed one (name NULL), or of one that has its own name. */
 struct key key_child(const struct key *dir, enum kind_id kind, const char *name);
+/* The key of the directory; of the root, the root's. */
+struct key key_parent(const struct key *key);
+/* The name in its directory; "" of the root. */
+const char *key_name(const struct key *key);
 /* The path below the mount point, "" for the root; cut where it does not fit. */
 void key_path(const struct key *key, char out[KEY_PATH_SIZE]);
-bool key_equal(const struct key *a, const struct key *b);
-uint64_t key_inode(const struct key *key); /* stable over remounts; never 0, root's is 1 */
+/* The inode number of an entry of the directory with inode number parent: a hash of both, so stable
+ * over remounts; never 0 or 1 (the root's). */
+uint64_t key_inode(uint64_t parent, const struct key *key);

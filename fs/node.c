@@ -1,7 +1,10 @@
 /*
- * A chained hash table by node id. Invariants: the root is there for ever; every other node lives
- * while the kernel's lookups or references of requests at work are left; no two living nodes have
- * the same key. Rejected: one table by key and one by node id, since the key gives the node id.
+ * A chained hash table by node id. A node knows its directory's node and its own name, so that a
+ * million of them cost some 80 bytes each; a key is put together by walking up. Invariants: the
+ * root is there for ever; a node holds a reference to its directory's; every node but the root
+ * lives while the kernel's lookups or references are left; no two living nodes that are not dead
+ * have the same directory and key. Node ids that collide are told apart by counting on. Rejected:
+ * one table by path and one by node id, since the path gives the node id.
  */
 #include "fs/node.h"
 
@@ -10,12 +13,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SLOTS = 1024 };
+#include "base/str.h"
+#include "fs/kind.h"
+
+enum { FIRST_SLOTS = 1024, PROBES = 64 };
+
+struct node {
+    uint64_t ino;
+    struct node *next, *dir; /* dir: a reference; NULL for the root */
+    uint64_t nlookup;
+    int64_t changed_ms;
+    uint64_t
+        version; /* of a file: its own; of a directory: of its versioned file, last looked up */
+    uint32_t refs;
+    uint8_t kind;
+    bool dead, moved;
+    char text[]; /* where the row has no name: the own one; then, of a service, the life */
+};
 
 struct node_table {
     pthread_mutex_t lock;
     struct node **slots;
     size_t n_slots, n_nodes; /* n_slots is a power of two */
+    size_t n_moved;          /* nodes that did not get their first number */
 };
 
 static struct node **slot_of(struct node_table *t, uint64_t ino)
@@ -54,47 +74,70 @@ static void grow(struct node_table *t)
     free(old);
 }
 
-static struct node *node_new(const struct key *key, uint64_t ino)
+/* "" where the row has the name. */
+static const char *own_name(const struct key *key)
 {
-    size_t size = strlen(key->life) + 1;
-    struct node *n = calloc(1, sizeof(*n));
-    char *at;
+    return kind_row(key->kind)->name ? "" : key_name(key);
+}
 
-    for (unsigned i = 0; i < key->n_args; i++)
-        size += strlen(key->args[i]) + 1;
-    if (!n || !(n->memory = malloc(size))) {
-        free(n);
+static const char *own_life(const struct key *key)
+{
+    return key->kind == KIND_SERVICE ? key->life : "";
+}
+
+static const char *life_in(const struct node *n)
+{
+    return n->text + strlen(n->text) + 1;
+}
+
+static struct node *node_new(struct node *dir, const struct key *key, uint64_t ino)
+{
+    const char *name = own_name(key), *life = own_life(key);
+    size_t len = strlen(name) + 1;
+    bool lives = key->kind == KIND_SERVICE, named = !kind_row(key->kind)->name;
+    struct node *n = calloc(1, sizeof(*n) + (named ? len : 0) + (lives ? strlen(life) + 1 : 0));
+
+    if (!n)
         return NULL;
-    }
-    at = n->memory;
-    n->key = *key;
-    n->key.life = strcpy(at, key->life);
-    at += strlen(at) + 1;
-    for (unsigned i = 0; i < key->n_args; i++) {
-        n->key.args[i] = strcpy(at, key->args[i]);
-        at += strlen(at) + 1;
-    }
+    if (named)
+        memcpy(n->text, name, len);
+    if (lives)
+        strcpy(n->text + len, life);
     n->ino = ino;
+    n->kind = (uint8_t)key->kind;
+    n->version = key->version;
+    n->dir = dir;
+    if (dir)
+        dir->refs++;
     return n;
 }
 
-static void node_free(struct node *n)
+static void insert(struct node_table *t, struct node *n)
 {
-    free(n->memory);
-    free(n);
+    struct node **slot;
+
+    if (t->n_nodes > t->n_slots)
+        grow(t);
+    slot = slot_of(t, n->ino);
+    n->next = *slot;
+    *slot = n;
+    t->n_nodes++;
 }
 
 static void drop_if_unused(struct node_table *t, struct node *n)
 {
-    struct node **at = slot_of(t, n->ino);
+    while (n && !n->nlookup && !n->refs && n->dir) {
+        struct node *dir = n->dir, **at = slot_of(t, n->ino);
 
-    if (n->nlookup || n->refs || n->ino == 1)
-        return;
-    while (*at != n)
-        at = &(*at)->next;
-    *at = n->next;
-    t->n_nodes--;
-    node_free(n);
+        while (*at != n)
+            at = &(*at)->next;
+        *at = n->next;
+        t->n_nodes--;
+        t->n_moved -= n->moved;
+        free(n);
+        dir->refs--;
+        n = dir;
+    }
 }
 
 int node_table_new(struct node_table **ret)
@@ -107,17 +150,15 @@ int node_table_new(struct node_table **ret)
         return -ENOMEM;
     t->n_slots = FIRST_SLOTS;
     t->slots = calloc(t->n_slots, sizeof(struct node *));
-    n = node_new(&root, 1);
+    n = node_new(NULL, &root, 1);
     if (!t->slots || !n) {
         free(t->slots);
-        if (n)
-            node_free(n);
+        free(n);
         free(t);
         return -ENOMEM;
     }
     pthread_mutex_init(&t->lock, NULL);
-    *slot_of(t, 1) = n;
-    t->n_nodes = 1;
+    insert(t, n);
     *ret = t;
     return 0;
 }
@@ -129,7 +170,7 @@ void node_table_free(struct node_table *t)
     for (size_t i = 0; i < t->n_slots; i++) {
         for (struct node *n = t->slots[i], *next; n; n = next) {
             next = n->next;
-            node_free(n);
+            free(n);
         }
     }
     free(t->slots);
@@ -137,49 +178,102 @@ void node_table_free(struct node_table *t)
     free(t);
 }
 
-/* The living node of key, or NULL and in *ret_ino the first number that is free for it. */
-static struct node *find_key(struct node_table *t, const struct key *key, uint64_t *ret_ino)
+size_t node_count(struct node_table *t)
 {
-    uint64_t ino = key_inode(key);
-    struct node *n;
+    size_t n;
 
-    while ((n = find_ino(t, ino))) {
-        if (!n->dead && key_equal(&n->key, key))
+    pthread_mutex_lock(&t->lock);
+    n = t->n_nodes;
+    pthread_mutex_unlock(&t->lock);
+    return n;
+}
+
+static bool matches(const struct node *n, const struct node *dir, const struct key *key)
+{
+    const struct kind *row = kind_row(key->kind);
+
+    if (n->dir != dir || n->kind != key->kind || n->dead)
+        return false;
+    if (row->flags & KIND_F_VERSION && n->version != key->version)
+        return false;
+    if (row->name)
+        return true;
+    return streq(n->text, key_name(key)) &&
+           (key->kind != KIND_SERVICE || streq(life_in(n), key->life));
+}
+
+/* The node of an entry of dir, or NULL and in *ret_ino the first number that is free for it. A node
+ * may stand behind a number that has become free since: as long as any node was moved on, some
+ * further ones are looked at. */
+static struct node *find_in(struct node_table *t, const struct node *dir, const struct key *key,
+                            uint64_t *ret_ino)
+{
+    uint64_t ino = key_inode(dir->ino, key), least = t->n_moved ? PROBES : 1;
+
+    *ret_ino = 0;
+    for (uint64_t i = 0; i < least || !*ret_ino; i++) {
+        struct node *n = find_ino(t, ino + i);
+
+        if (n && matches(n, dir, key))
             return n;
-        ino++;
+        if (!n && !*ret_ino)
+            *ret_ino = ino + i;
     }
-    *ret_ino = ino;
     return NULL;
 }
 
-int node_lookup(struct node_table *t, const struct key *key, uint64_t *ret_ino)
+/* The node of a key, or NULL: without its directory's it has none. */
+static struct node *find_key(struct node_table *t, const struct key *key)
+{
+    struct node *dir;
+    struct key up;
+    uint64_t unused;
+
+    if (key->kind == KIND_ROOT)
+        return find_ino(t, 1);
+    up = key_parent(key);
+    dir = find_key(t, &up);
+    return dir ? find_in(t, dir, key, &unused) : NULL;
+}
+
+int node_lookup(struct node_table *t, struct node *dir, const struct key *key, uint64_t *ret_ino)
 {
     struct node *n;
     uint64_t ino = 0;
     int r = 0;
 
     pthread_mutex_lock(&t->lock);
-    n = find_key(t, key, &ino);
+    n = find_in(t, dir, key, &ino);
     if (!n) {
-        if (t->n_nodes > t->n_slots)
-            grow(t);
-        n = node_new(key, ino);
+        n = node_new(dir, key, ino);
         if (n) {
-            struct node **slot = slot_of(t, ino);
-
-            n->next = *slot;
-            *slot = n;
-            t->n_nodes++;
+            n->moved = ino != key_inode(dir->ino, key);
+            t->n_moved += n->moved;
+            insert(t, n);
         }
     }
     if (n) {
         n->nlookup++;
+        if (kind_row(key->kind)->flags & KIND_F_VERSION)
+            dir->version = key->version;
         *ret_ino = n->ino;
     } else {
         r = -ENOMEM;
     }
     pthread_mutex_unlock(&t->lock);
     return r;
+}
+
+bool node_lookup_again(struct node_table *t, uint64_t ino)
+{
+    struct node *n;
+
+    pthread_mutex_lock(&t->lock);
+    n = find_ino(t, ino);
+    if (n)
+        n->nlookup++;
+    pthread_mutex_unlock(&t->lock);
+    return n;
 }
 
 void node_forget(struct node_table *t, uint64_t ino, uint64_t nlookup)
@@ -225,16 +319,96 @@ void node_put(struct node_table *t, struct node *n)
     pthread_mutex_unlock(&t->lock);
 }
 
+uint64_t node_ino(const struct node *n)
+{
+    return n->ino;
+}
+
+/* Without the lock: what is read here never changes, and the way up is held. */
+void node_key(const struct node *n, struct key *ret)
+{
+    struct key key = {.kind = n->kind, .life = ""};
+    const char *names[KEY_ARGS];
+
+    if (kind_row(key.kind)->flags & KIND_F_VERSION)
+        key.version = n->version;
+    for (; n; n = n->dir) {
+        if (n->kind == KIND_SERVICE)
+            key.life = life_in(n);
+        if (n->kind == KIND_DELETING_FAMILY && key.kind != KIND_DELETING_FAMILY)
+            key.deleting = true;
+        if (!kind_row(n->kind)->name && key.n_args < KEY_ARGS)
+            names[key.n_args++] = n->text;
+    }
+    for (unsigned i = 0; i < key.n_args; i++)
+        key.args[i] = names[key.n_args - 1 - i];
+    *ret = key;
+}
+
+static bool is_known(const struct node *n)
+{
+    return n && (n->nlookup || n->ino == 1);
+}
+
+bool node_known(struct node_table *t, uint64_t ino)
+{
+    bool known;
+
+    pthread_mutex_lock(&t->lock);
+    known = is_known(find_ino(t, ino));
+    pthread_mutex_unlock(&t->lock);
+    return known;
+}
+
 uint64_t node_find(struct node_table *t, const struct key *key)
 {
-    uint64_t unused;
+    const struct node *n;
+    uint64_t ino = 0;
+
+    pthread_mutex_lock(&t->lock);
+    n = find_key(t, key);
+    if (is_known(n))
+        ino = n->ino;
+    pthread_mutex_unlock(&t->lock);
+    return ino;
+}
+
+uint64_t node_take_version(struct node_table *t, const struct key *dir)
+{
+    uint64_t version = 0;
+    struct node *n;
+
+    pthread_mutex_lock(&t->lock);
+    n = find_key(t, dir);
+    if (n) {
+        version = n->version;
+        n->version = 0;
+    }
+    pthread_mutex_unlock(&t->lock);
+    return version;
+}
+
+int64_t node_changed(struct node_table *t, struct node *n)
+{
+    int64_t ms;
+
+    pthread_mutex_lock(&t->lock);
+    ms = n->changed_ms;
+    pthread_mutex_unlock(&t->lock);
+    return ms;
+}
+
+uint64_t node_touch(struct node_table *t, const struct key *key, int64_t now_ms)
+{
     struct node *n;
     uint64_t ino = 0;
 
     pthread_mutex_lock(&t->lock);
-    n = find_key(t, key, &unused);
-    if (n && (n->nlookup || n->ino == 1))
+    n = find_key(t, key);
+    if (is_known(n)) {
+        n->changed_ms = MAX(now_ms, n->changed_ms + 1);
         ino = n->ino;
+    }
     pthread_mutex_unlock(&t->lock);
     return ino;
 }

@@ -1,40 +1,47 @@
 /*
- * The stamps are a map from path and life to a wall time: a directory's mtime is its stamp, and
- * each change makes it at least a millisecond later than the one before. Only what changed since
- * the mount has one. The node table says whether the kernel knows a node: what it never looked up
- * need not be forgotten.
+ * The node table says whether the kernel knows a node: what it never looked up need not be
+ * forgotten.
+ *
+ * One gap is the kernel's: it may have got an answer that makes a node known, and not have made its
+ * inode yet when that is to be forgotten; then it says ENOENT. As long as the table says that the
+ * node is known this is tried again, a few times in a second. (Attributes of an inode that there
+ * is, and names, have no such gap: the kernel drops answers to older requests, and holds the
+ * directory's lock.)
  */
 #include "fs/notify.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "base/map.h"
-#include "base/str.h"
-#include "cache/diff.h"
 #include "fs/fs.h"
 #include "fs/handle.h"
+#include "fs/kind.h"
 #include "fs/node.h"
 
-struct entry {
-    struct entry *next;
-    uint64_t parent;
+enum { RETRY_FIRST_MS = 1, RETRY_FACTOR = 4, RETRY_LAST_MS = 1024 };
+
+/* One thing for the lane: a name in the directory, or, where name is "", the inode again. */
+struct task {
+    struct task *next;
+    uint64_t ino;
+    int64_t due_ms, pause_ms; /* of a retry */
     char name[];
 };
 
 struct notify {
     struct fs *fs;
-    pthread_rwlock_t
-        open; /* held for reading while something is sent, so that stop can wait for it */
-    bool closed;
+    atomic_uint_least64_t epoch;
     pthread_mutex_t lock; /* guards what follows */
+    bool closed;
+    unsigned sending; /* how many send something just now */
     pthread_cond_t queued;
-    struct entry *first, **last;
-    struct map *stamps; /* path and life → malloc'ed int64_t */
-    bool started, stopping;
+    struct task *first, **last;
+    struct task *later; /* retries, in no order: there are hardly ever any */
+    bool started;
     pthread_t thread;
 };
 
@@ -42,298 +49,220 @@ int notify_new(struct notify **ret, struct fs *fs)
 {
     struct notify *n = calloc(1, sizeof(*n));
 
-    if (!n || !(n->stamps = map_new())) {
-        free(n);
+    if (!n)
         return -ENOMEM;
-    }
     n->fs = fs;
     n->last = &n->first;
-    pthread_rwlock_init(&n->open, NULL);
+    atomic_init(&n->epoch, 1);
     pthread_mutex_init(&n->lock, NULL);
     pthread_cond_init(&n->queued, NULL);
     *ret = n;
     return 0;
 }
 
+static void free_tasks(struct task *t)
+{
+    for (struct task *next; t; t = next) {
+        next = t->next;
+        free(t);
+    }
+}
+
 void notify_free(struct notify *n)
 {
     if (!n)
         return;
-    for (struct entry *e = n->first, *next; e; e = next) {
-        next = e->next;
-        free(e);
-    }
-    map_free_with(n->stamps, free);
+    free_tasks(n->first);
+    free_tasks(n->later);
     pthread_cond_destroy(&n->queued);
     pthread_mutex_destroy(&n->lock);
-    pthread_rwlock_destroy(&n->open);
     free(n);
 }
 
-static void stamp_name(const struct key *key, char *out, size_t size)
+uint64_t notify_epoch(struct notify *n)
 {
-    char path[KEY_PATH_SIZE];
-
-    key_path(key, path);
-    snprintf(out, size, "%s\n%s", path, key->life);
+    return atomic_load(&n->epoch);
 }
 
-static void stamp(struct notify *n, const struct key *key)
+void notify_next_epoch(struct notify *n)
 {
-    char name[KEY_PATH_SIZE + 128];
-    int64_t now = fs_wall_ms(n->fs), *at;
-
-    stamp_name(key, name, sizeof(name));
-    pthread_mutex_lock(&n->lock);
-    at = map_get(n->stamps, name);
-    if (at) {
-        *at = MAX(now, *at + 1);
-    } else {
-        at = malloc(sizeof(*at));
-        if (at) {
-            *at = MAX(now, n->fs->start_ms + 1);
-            if (map_put(n->stamps, name, at, NULL))
-                free(at);
-        }
-    }
-    pthread_mutex_unlock(&n->lock);
+    atomic_fetch_add(&n->epoch, 1);
 }
 
-int64_t notify_changed(struct notify *n, const struct key *key)
+static struct task *task_new(uint64_t ino, const char *name)
 {
-    char name[KEY_PATH_SIZE + 128];
-    int64_t *at, ms = 0;
+    struct task *t = malloc(sizeof(*t) + strlen(name) + 1);
 
-    stamp_name(key, name, sizeof(name));
-    pthread_mutex_lock(&n->lock);
-    at = map_get(n->stamps, name);
-    if (at)
-        ms = *at;
-    pthread_mutex_unlock(&n->lock);
-    return ms;
+    if (!t)
+        return NULL; /* no memory: the one case in which the kernel is left with what was */
+    *t = (struct task){.ino = ino};
+    strcpy(t->name, name);
+    return t;
 }
 
-static void inval_inode(struct notify *n, const struct key *key)
-{
-    uint64_t ino = node_find(n->fs->nodes, key);
+/* --- the lane of inodes --- */
 
-    if (!ino)
+static void retry_later(struct notify *n, uint64_t ino, int64_t pause_ms)
+{
+    struct task *t = task_new(ino, "");
+
+    if (!t)
         return;
-    pthread_rwlock_rdlock(&n->open);
-    if (!n->closed)
-        fuse_lowlevel_notify_inval_inode(n->fs->session, ino, 0, 0);
-    pthread_rwlock_unlock(&n->open);
-}
-
-static void inval_entry(struct notify *n, const struct key *dir, const char *name)
-{
-    uint64_t parent = node_find(n->fs->nodes, dir);
-    struct entry *e;
-
-    if (!parent)
-        return;
-    e = malloc(sizeof(*e) + strlen(name) + 1);
-    if (!e)
-        return; /* the timeouts are short */
-    e->parent = parent;
-    e->next = NULL;
-    strcpy(e->name, name);
+    t->pause_ms = pause_ms;
+    t->due_ms = fs_now_ms(n->fs) + pause_ms;
     pthread_mutex_lock(&n->lock);
-    *n->last = e;
-    n->last = &e->next;
+    t->next = n->later;
+    n->later = t;
     pthread_cond_signal(&n->queued);
     pthread_mutex_unlock(&n->lock);
 }
 
-static struct key make_key(enum kind_id kind, const char *a, const char *b, const char *c)
+static bool begin_sending(struct notify *n)
 {
-    struct key key = {.kind = kind, .args = {a, b, c}, .life = ""};
+    bool open;
 
-    while (key.n_args < 3 && key.args[key.n_args])
-        key.n_args++;
-    return key;
+    pthread_mutex_lock(&n->lock);
+    open = !n->closed;
+    n->sending += open;
+    pthread_mutex_unlock(&n->lock);
+    return open;
 }
 
-static void touch(struct notify *n, enum kind_id kind, const char *a, const char *b, const char *c)
+static void end_sending(struct notify *n)
 {
-    struct key key = make_key(kind, a, b, c);
-
-    stamp(n, &key);
-    inval_inode(n, &key);
+    pthread_mutex_lock(&n->lock);
+    n->sending--;
+    pthread_mutex_unlock(&n->lock);
 }
 
-static void forget(struct notify *n, enum kind_id dir, const char *a, const char *b,
-                   const char *name)
+/* Whether the kernel had the inode (or the session ends). */
+static bool send_inode(struct notify *n, uint64_t ino)
 {
-    struct key key = make_key(dir, a, b, NULL);
+    int r;
 
-    inval_entry(n, &key, name);
+    if (!begin_sending(n))
+        return true;
+    r = fuse_lowlevel_notify_inval_inode(n->fs->session, ino, 0, 0);
+    end_sending(n);
+    return r != -ENOENT;
 }
 
-/* Everything in a service's directory that says something of it. */
-static void touch_service(struct notify *n, const struct index_service *s)
+static void inval_inode(struct notify *n, uint64_t ino)
 {
-    static const enum kind_id files[] = {
-        KIND_STATUS,
-        KIND_EVENTS,
-        KIND_ERROR,
-        KIND_SERVICE_JSON,
-        KIND_OUTPUTS,
-        KIND_WAIT,
-        KIND_SERVICE_RESOURCES,
-        KIND_SERVICE,
-    };
-    struct key key = make_key(KIND_SERVICE, s->family->name, s->name, NULL);
-
-    key.deleting = s->deleting;
-    key.life = s->claim;
-    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-        key.kind = files[i];
-        stamp(n, &key);
-        inval_inode(n, &key);
-    }
-    inval_entry(n, &key, "error");
+    if (!send_inode(n, ino))
+        retry_later(n, ino, RETRY_FIRST_MS);
 }
 
-static void on_service(struct notify *n, const struct diff *d)
+void notify_inode(struct notify *n, const struct key *key)
 {
-    const struct index_service *s = d->service;
-    const char *family = s->family->name;
+    /* A millisecond ahead: the index's times are this one's at most. */
+    uint64_t ino = node_touch(n->fs->nodes, key, fs_wall_ms(n->fs) + 1);
 
-    touch(n, KIND_SERVICES_TSV, family, NULL, NULL);
-    touch_service(n, s);
-    if (d->how == DIFF_CHANGED)
+    if (ino)
+        inval_inode(n, ino);
+}
+
+void notify_poll(struct notify *n)
+{
+    if (!begin_sending(n))
         return;
-    if (s->deleting) {
-        touch(n, KIND_DELETING, NULL, NULL, NULL);
-        touch(n, KIND_DELETING_FAMILY, family, NULL, NULL);
-        forget(n, KIND_DELETING, NULL, NULL, family);
-        forget(n, KIND_DELETING_FAMILY, family, NULL, s->name);
-        return;
-    }
-    touch(n, KIND_FAMILY, family, NULL, NULL);
-    touch(n, KIND_SERVICES, NULL, NULL, NULL);
-    forget(n, KIND_FAMILY, family, NULL, s->name);
-    forget(n, KIND_SERVICES, NULL, NULL, s->link);
+    handle_poll_wake();
+    end_sending(n);
 }
 
-static void on_resource(struct notify *n, const struct diff *d)
-{
-    const struct index_resource *r = d->resource;
+/* --- the lane of names --- */
 
-    touch(n, KIND_RESOURCE, r->service, r->type, r->id);
-    touch(n, KIND_TAGS, r->service, r->type, r->id);
-    touch(n, KIND_RESOURCE_OWNERS, r->service, r->type, r->id);
-    if (d->how == DIFF_CHANGED)
+void notify_entry(struct notify *n, const struct key *dir, const char *name)
+{
+    uint64_t parent = node_find(n->fs->nodes, dir);
+    struct task *t = parent ? task_new(parent, name) : NULL;
+
+    if (!t)
         return;
-    touch(n, KIND_RESOURCES, NULL, NULL, NULL);
-    touch(n, KIND_RESOURCE_SERVICE, r->service, NULL, NULL);
-    touch(n, KIND_RESOURCE_TYPE, r->service, r->type, NULL);
-    forget(n, KIND_RESOURCE_TYPE, r->service, r->type, r->id);
+    pthread_mutex_lock(&n->lock);
+    *n->last = t;
+    n->last = &t->next;
+    pthread_cond_signal(&n->queued);
+    pthread_mutex_unlock(&n->lock);
 }
 
-static void on_diff(void *arg, const struct diff *d)
+void notify_version(struct notify *n, const struct key *dir, enum kind_id kind)
 {
-    struct notify *n = arg;
+    struct key old = key_child(dir, kind, NULL);
+    uint64_t ino;
 
-    switch (d->kind) {
-    case DIFF_FAMILY:
-        touch(n, KIND_FAMILIES, NULL, NULL, NULL);
-        touch(n, KIND_FAMILY, d->family->name, NULL, NULL);
-        forget(n, KIND_FAMILIES, NULL, NULL, d->family->name);
-        break;
-    case DIFF_SERVICE:
-        on_service(n, d);
-        break;
-    case DIFF_SHARED:
-        touch(n, KIND_FAMILY_RESOURCES, d->family->name, NULL, NULL);
-        break;
-    case DIFF_RESOURCE:
-        on_resource(n, d);
-        break;
-    case DIFF_GROUP:
-        touch(n, KIND_GROUPS, NULL, NULL, NULL);
-        touch(n, KIND_GROUP, d->group->name, NULL, NULL);
-        touch(n, KIND_GROUP_RESOURCES, d->group->name, NULL, NULL);
-        forget(n, KIND_GROUPS, NULL, NULL, d->group->name);
-        break;
-    }
+    old.version = node_take_version(n->fs->nodes, dir);
+    if (!old.version)
+        return; /* nobody has looked since it was told last */
+    /* Its attributes at once, so that whoever was waiting finds it outdated; then its name. */
+    ino = node_find(n->fs->nodes, &old);
+    if (ino)
+        inval_inode(n, ino);
+    notify_entry(n, dir, key_name(&old));
 }
 
-void notify_published(struct notify *n, const struct snapshot *old, const struct snapshot *now)
+static void send(struct notify *n, const struct task *t)
 {
-    static const enum kind_id top[] = {KIND_FAMILIES, KIND_SERVICES, KIND_GROUPS, KIND_RESOURCES,
-                                       KIND_DELETING};
-
-    if (old == now)
-        return;
-    if (old) {
-        diff_snapshots(old, now, on_diff, n);
+    if (!t->name[0]) {
+        if (!send_inode(n, t->ino) && t->pause_ms < RETRY_LAST_MS &&
+            node_known(n->fs->nodes, t->ino))
+            retry_later(n, t->ino, t->pause_ms * RETRY_FACTOR);
         return;
     }
-    /* The first one: the kernel cannot know more than the top. */
-    for (size_t i = 0; i < ARRAY_SIZE(top); i++)
-        touch(n, top[i], NULL, NULL, NULL);
+    if (!begin_sending(n))
+        return;
+    fuse_lowlevel_notify_inval_entry(n->fs->session, t->ino, t->name, strlen(t->name));
+    end_sending(n);
 }
 
-static void wake_pollers(struct notify *n)
+/* The next task that may be done now, or NULL and, where there is one, when. Locked. */
+static struct task *take(struct notify *n, int64_t *ret_due_ms)
 {
-    pthread_rwlock_rdlock(&n->open);
-    if (!n->closed)
-        handle_poll_wake();
-    pthread_rwlock_unlock(&n->open);
-}
+    struct task *t = n->first;
 
-void notify_service(struct notify *n, const char *family, const char *id)
-{
-    const struct snapshot *snap _cleanup_snapshot_ = cache_snapshot(n->fs->cache);
-    const struct index_family *f = snap ? snapshot_family_by_id(snap, family) : NULL;
-    const struct index_service *s = f && id ? snapshot_service_by_id(f, id) : NULL;
-
-    if (s) {
-        touch_service(n, s);
-        touch(n, KIND_SERVICES_TSV, f->name, NULL, NULL);
-        wake_pollers(n);
-    } else if (f && !id) {
-        touch(n, KIND_BLUEPRINT, f->name, NULL, NULL);
-        forget(n, KIND_FAMILY, f->name, NULL, "blueprint.json");
-        forget(n, KIND_FAMILY, f->name, NULL, "next-id");
+    *ret_due_ms = 0;
+    if (t) {
+        n->first = t->next;
+        if (!n->first)
+            n->last = &n->first;
+        return t;
     }
+    for (struct task **at = &n->later; *at; at = &(*at)->next) {
+        t = *at;
+        if (t->due_ms <= fs_now_ms(n->fs)) {
+            *at = t->next;
+            return t;
+        }
+        if (!*ret_due_ms || t->due_ms < *ret_due_ms)
+            *ret_due_ms = t->due_ms;
+    }
+    return NULL;
 }
 
-static void send_entry(struct notify *n, const struct entry *e)
+static void rest(struct notify *n, int64_t due_ms)
 {
-    bool closed;
-
-    /* Not sent under `open`: it may wait for a directory's lock, which notify_close must not wait
-     * for. */
-    pthread_rwlock_rdlock(&n->open);
-    closed = n->closed;
-    pthread_rwlock_unlock(&n->open);
-    if (!closed)
-        fuse_lowlevel_notify_inval_entry(n->fs->session, e->parent, e->name, strlen(e->name));
+    if (due_ms)
+        clock_cond_wait(n->fs->clock, &n->queued, &n->lock, due_ms);
+    else
+        pthread_cond_wait(&n->queued, &n->lock);
 }
 
-static void *entry_main(void *arg)
+static void *lane_main(void *arg)
 {
     struct notify *n = arg;
 
     pthread_mutex_lock(&n->lock);
-    for (;;) {
-        struct entry *e = n->first;
+    while (!n->closed) {
+        int64_t due_ms;
+        struct task *t = take(n, &due_ms);
 
-        if (n->stopping)
-            break;
-        if (!e) {
-            pthread_cond_wait(&n->queued, &n->lock);
+        if (!t) {
+            rest(n, due_ms);
             continue;
         }
-        n->first = e->next;
-        if (!n->first)
-            n->last = &n->first;
         pthread_mutex_unlock(&n->lock);
-        send_entry(n, e);
-        free(e);
+        send(n, t);
+        free(t);
         pthread_mutex_lock(&n->lock);
     }
     pthread_mutex_unlock(&n->lock);
@@ -342,7 +271,7 @@ static void *entry_main(void *arg)
 
 int notify_start(struct notify *n)
 {
-    int r = pthread_create(&n->thread, NULL, entry_main, n);
+    int r = pthread_create(&n->thread, NULL, lane_main, n);
 
     n->started = r == 0;
     return -r;
@@ -350,20 +279,22 @@ int notify_start(struct notify *n)
 
 void notify_close(struct notify *n)
 {
-    pthread_rwlock_wrlock(&n->open);
-    n->closed = true;
-    pthread_rwlock_unlock(&n->open);
     pthread_mutex_lock(&n->lock);
-    n->stopping = true;
+    n->closed = true;
     pthread_cond_signal(&n->queued);
     pthread_mutex_unlock(&n->lock);
 }
 
 bool notify_ended(struct notify *n)
 {
+    bool sending;
+
     if (n->started && pthread_tryjoin_np(n->thread, NULL) == 0)
         n->started = false;
-    return !n->started;
+    pthread_mutex_lock(&n->lock);
+    sending = n->sending > 0;
+    pthread_mutex_unlock(&n->lock);
+    return !n->started && !sending;
 }
 
 void notify_join(struct notify *n)

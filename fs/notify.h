@@ -1,8 +1,13 @@
 /*
- * What the kernel must forget, and when directories changed. Two lanes (fuse-facts.md 30):
- * inval_inode waits for nothing and is sent by whoever publishes, before it wakes or answers
- * anybody; inval_entry waits for the locks of directories and has a thread of its own that nobody
- * waits for. Thread-safe.
+ * Telling the kernel what it must forget. It keeps names, attributes, listings, contents and
+ * targets of links for ever, so what changes must be told, once, and nothing else. Two lanes
+ * (fuse-facts.md 30): inval_inode waits for no more than a READ under way, which is answered from
+ * memory, and is sent by whoever publishes, before it wakes or answers anybody; inval_entry waits
+ * for the locks of directories and has a thread of its own that nobody waits for. Thread-safe.
+ *
+ * Epochs: whoever has changed something begins a new epoch, after that is in force and before the
+ * kernel is told. An answer that was looked up in an older epoch than it is given in may be old,
+ * and is given with no time to live (entry.h).
  */
 #pragma once
 
@@ -10,7 +15,6 @@
 #include <stdint.h>
 
 #include "base/macro.h"
-#include "cache/index.h"
 #include "fs/key.h"
 
 struct fs;
@@ -18,22 +22,24 @@ struct notify;
 
 int notify_new(struct notify **ret, struct fs *fs);
 int notify_start(struct notify *n);
-void notify_close(
-    struct notify *n); /* before the session is unmounted: begins to send nothing afterwards */
-/* After notify_close: whether the lane for names has come to rest. What it sent last may wait for a
- * directory that a request holds which nobody has answered yet: keep answering until this is true.
- */
+/* Before the session is unmounted: nothing is begun to be sent afterwards. */
+void notify_close(struct notify *n);
+/* After notify_close: whether both lanes have come to rest. What was sent last may wait for a
+ * directory or a page that a request holds which nobody has answered yet: keep answering until this
+ * is true. */
 bool notify_ended(struct notify *n);
 void notify_join(struct notify *n);
 void notify_free(struct notify *n);
 DEFINE_CLEANUP(struct notify *, notify_free)
 
-/* The cache published; old may be NULL, or the same (a failed sweep). */
-void notify_published(struct notify *n, const struct snapshot *old, const struct snapshot *now);
-/* The view or the events of a service may have changed; id NULL: the family's blueprint. Values of
- * tags, not names. */
-void notify_service(struct notify *n, const char *family, const char *id);
+uint64_t notify_epoch(struct notify *n);
+void notify_next_epoch(struct notify *n);
 
-/* When what key stands for was last seen to change, wall ms; 0: not since the mount. Grows
- * strictly. */
-int64_t notify_changed(struct notify *n, const struct key *key);
+/* Attributes and content, listing or target of key have changed; its mtime grows. */
+void notify_inode(struct notify *n, const struct key *key);
+/* What the name in the directory dir stands for has changed: it came, went, or is another node. */
+void notify_entry(struct notify *n, const struct key *dir, const char *name);
+/* The file with versions of that kind in the directory dir has another content. */
+void notify_version(struct notify *n, const struct key *dir, enum kind_id kind);
+/* Whoever polls looks again. */
+void notify_poll(struct notify *n);

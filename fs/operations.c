@@ -7,6 +7,7 @@
 
 static void ops_init(void *userdata, struct fuse_conn_info *conn)
 {
+    /* PARALLEL_DIROPS: channel.c */
     const unsigned wanted = FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
                             FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS |
                             FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_ASYNC_READ;
@@ -44,7 +45,6 @@ const struct fuse_lowlevel_ops fs_operations = {
     .opendir = ops_opendir,
     .readdir = ops_readdir,
     .readdirplus = ops_readdirplus,
-    .releasedir = ops_release,
     .statfs = ops_statfs,
     .access = ops_access,
     .create = ops_create,

@@ -1,12 +1,8 @@
-/* The operations of fuse_lowlevel_ops, in two files: those that read, those that write or are
- * refused. */
+/* The operations of fuse_lowlevel_ops, in three files: those that read, those that list, those that
+ * write or are refused. */
 #pragma once
 
 #include "fs/request.h"
-
-/* What the answer to a LOOKUP or MKDIR holds; counts a lookup, which node_forget takes back where
- * it is not sent. */
-int ops_entry(struct fs *fs, const struct key *key, struct fuse_entry_param *ret, struct fault *f);
 
 void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void ops_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup);

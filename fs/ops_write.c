@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "cache/lookup.h"
 #include "fs/access.h"
+#include "fs/detour.h"
+#include "fs/entry.h"
 #include "fs/guard.h"
-#include "fs/handle.h"
 #include "fs/ops.h"
 #include "fs/work.h"
 
@@ -47,56 +49,58 @@ static struct provision_requester requester(uid_t uid, char *name, size_t size)
 static int family_of(struct request *r, char **ret)
 {
     struct place p _cleanup_place_ = {0};
-    int rc = place_open(r->fs, &r->node->key, &p, &r->fault);
+    int rc = place_open(r->fs, &r->key, r->node, &p, &r->fault);
 
+    rc = rc ? rc : place_swept(&p);
     if (rc == 0 && !(*ret = strdup(p.family->id)))
         rc = -ENOMEM;
     return rc;
 }
 
-static int run_mkdir_work(struct work *w)
+static int make_service(struct errand *e)
 {
-    struct request *r = &w->request;
     char user[256];
-    struct provision_requester who = requester(w->uid, user, sizeof(user));
+    struct provision_requester who = requester(e->uid, user, sizeof(user));
 
-    return provision_mkdir(r->fs->provision, w->family, w->id, &who, w->cancel, &r->fault);
+    return provision_mkdir(e->fs->provision, e->family, e->id, &who, e->cancel, &e->fault);
 }
 
 /* The service is in the snapshot by now (provision.h); unless it went again as fast. */
-static void reply_mkdir(struct work *w)
+static void answer_mkdir(struct request *r, const struct errand *done _unused_)
 {
-    struct request *r = &w->request;
     struct place dir _cleanup_place_ = {0};
     struct fuse_entry_param e;
     struct key key;
-    int rc = place_open(r->fs, &r->node->key, &dir, &r->fault);
+    int rc = place_open(r->fs, &r->key, r->node, &dir, &r->fault);
 
+    r->epoch = dir.epoch;
     rc = rc ? rc : kind_find(&dir, r->name, &key);
-    rc = rc ? rc : ops_entry(r->fs, &key, &e, &r->fault);
+    rc = rc ? rc : entry_make(&dir, r->node, &key, &e, &r->fault);
     if (rc)
         request_fail(r, rc < 0 ? rc : -EIO);
-    else if (fuse_reply_entry(r->req, &e) == -ENOENT)
-        node_forget(r->fs->nodes, e.ino, 1);
+    else
+        entry_reply(r, &e);
 }
 
 static int run_mkdir(struct request *r)
 {
-    struct work_args args = {.run = run_mkdir_work, .reply = reply_mkdir};
+    struct errand e = {.run = make_service, .answer = answer_mkdir};
     int rc;
 
-    if (r->node->key.kind != KIND_FAMILY)
+    if (detour_continue(r, r->op))
+        return 0;
+    if (r->key.kind != KIND_FAMILY)
         return fault_set(&r->fault, -EPERM, "only a service, in its family, is made by mkdir");
     rc = access_check(r, W_OK | X_OK);
     if (rc)
         return fault_set(&r->fault, rc, "the caller may not write into this directory");
     if (r->fs->options->ro)
         return -EROFS;
-    rc = name_to_value(r->name, kind_reserved(), args.id, sizeof(args.id));
+    rc = name_to_value(r->name, kind_reserved(), e.id, sizeof(e.id));
     if (rc)
         return fault_set(&r->fault, -EINVAL, "no service id can have this name");
-    rc = family_of(r, &args.family);
-    return rc ? rc : work_start(r, &args);
+    rc = family_of(r, &e.family);
+    return rc ? rc : detour_begin(r, &e);
 }
 
 void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode _unused_)
@@ -106,46 +110,65 @@ void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode 
     request_begin(req, &op, parent, name, 0, 0, NULL);
 }
 
-static int run_rmdir_work(struct work *w)
+static int delete_service(struct errand *e)
 {
-    struct request *r = &w->request;
     char user[256];
-    struct provision_requester who = requester(w->uid, user, sizeof(user));
-    int rc = provision_rmdir(r->fs->provision, w->family, w->id, &who, w->cancel, &r->fault);
+    struct provision_requester who = requester(e->uid, user, sizeof(user));
+    int rc = provision_rmdir(e->fs->provision, e->family, e->id, &who, e->cancel, &e->fault);
 
     if (rc == -EPERM)
-        guard_refuse(r->fs->guard, w->tid);
+        guard_refuse(e->fs->guard, e->tid);
     return rc;
 }
 
-static void reply_rmdir(struct work *w)
+static void answer_rmdir(struct request *r, const struct errand *done)
 {
-    struct request *r = &w->request;
-
-    node_kill(r->fs->nodes, w->victim);
+    node_kill(r->fs->nodes, done->victim.ino);
     fuse_reply_err(r->req, 0);
+}
+
+/* What the name stands for, as a LOOKUP has told the kernel; its ino is 0 where it does not know
+ * it. */
+static int victim_of(struct request *r, struct place *dir, struct fuse_entry_param *ret)
+{
+    struct key key;
+    int rc = kind_find(dir, r->name, &key);
+
+    if (rc)
+        return rc;
+    ret->ino = node_find(r->fs->nodes, &key);
+    if (!ret->ino)
+        return 0;
+    rc = entry_make(dir, r->node, &key, ret, &r->fault);
+    if (rc == 0)
+        node_forget(r->fs->nodes, ret->ino, 1); /* nobody is told now */
+    return rc;
 }
 
 /* rmdir families/F/ID. */
 static int remove_service(struct request *r, struct place *dir)
 {
-    struct work_args args = {.run = run_rmdir_work, .reply = reply_rmdir};
-    const struct index_service *s = snapshot_service(dir->family, r->name);
-    struct key key;
-    int rc;
+    struct errand e = {.run = delete_service, .answer = answer_rmdir};
+    const struct index_service *s;
+    int rc = place_family(dir);
 
-    if (!s)
-        return kind_find(dir, r->name, &key) ? -ENOENT
-                                             : refuse_removal(r, "this directory is not a service");
-    if (strlen(s->id) >= sizeof(args.id))
-        return refuse_removal(r, "svcfs did not make a service with so long an id");
-    rc = kind_find(dir, r->name, &key);
     if (rc)
         return rc;
-    strcpy(args.id, s->id);
-    args.victim = node_find(r->fs->nodes, &key);
-    args.family = strdup(dir->family->id);
-    return args.family ? work_start(r, &args) : -ENOMEM;
+    s = snapshot_service(dir->family, r->name);
+    if (!s) {
+        struct key key;
+
+        return kind_find(dir, r->name, &key) ? -ENOENT
+                                             : refuse_removal(r, "this directory is not a service");
+    }
+    if (strlen(s->id) >= sizeof(e.id))
+        return refuse_removal(r, "svcfs did not make a service with so long an id");
+    rc = victim_of(r, dir, &e.victim);
+    if (rc)
+        return rc;
+    strcpy(e.id, s->id);
+    e.family = strdup(dir->family->id);
+    return e.family ? detour_begin(r, &e) : -ENOMEM;
 }
 
 static int remove_family(struct request *r, struct place *dir)
@@ -164,20 +187,22 @@ static int run_rmdir(struct request *r)
     struct place dir _cleanup_place_ = {0};
     int rc;
 
+    if (detour_continue(r, r->op))
+        return 0;
     if (guard_refused(r->fs->guard, caller(r)))
         return fault_set(&r->fault, -EPERM,
                          "this process was refused a removal less than a minute ago");
     rc = access_check(r, W_OK | X_OK);
-    if (rc && r->node->key.kind == KIND_FAMILY)
+    if (rc && r->key.kind == KIND_FAMILY)
         return fault_set(&r->fault, rc, "the caller may not write into this directory");
-    rc = place_open(r->fs, &r->node->key, &dir, &r->fault);
-    if (rc == 0 && r->node->key.kind == KIND_FAMILIES)
-        rc = place_snapshot(&dir);
+    rc = place_open(r->fs, &r->key, r->node, &dir, &r->fault);
+    if (rc == 0 && (r->key.kind == KIND_FAMILIES || r->key.kind == KIND_FAMILY))
+        rc = place_swept(&dir);
     if (rc)
         return rc;
-    if (r->node->key.kind == KIND_FAMILIES)
+    if (r->key.kind == KIND_FAMILIES)
         return remove_family(r, &dir);
-    if (r->node->key.kind == KIND_FAMILY)
+    if (r->key.kind == KIND_FAMILY)
         return remove_service(r, &dir);
     return refuse_removal(r, "only a service, in its family, is removed by rmdir");
 }
@@ -253,7 +278,7 @@ static int check_setattr(struct request *r)
 {
     const int harmless = FUSE_SET_ATTR_MODE;
     int set = (int)r->size;
-    enum kind_id kind = r->node->key.kind;
+    enum kind_id kind = r->key.kind;
 
     if (kind_row(kind)->flags & KIND_F_WRITE && (set & ~FUSE_SET_ATTR_SIZE) == 0)
         return access_check(r, W_OK);
@@ -270,10 +295,10 @@ static int run_setattr(struct request *r)
     struct stat st;
     int rc = check_setattr(r);
 
-    rc = rc ? rc : place_open(r->fs, &r->node->key, &p, &r->fault);
-    rc = rc ? rc : kind_attr(&p, r->node->ino, &st, &r->fault);
+    rc = rc ? rc : place_open(r->fs, &r->key, r->node, &p, &r->fault);
+    rc = rc ? rc : kind_attr(&p, r->ino, &st, &r->fault);
     if (rc == 0)
-        fuse_reply_attr(r->req, &st, kind_row(r->node->key.kind)->timeout_s);
+        fuse_reply_attr(r->req, &st, entry_keep(r->fs, r->epoch, kind_attr_timeout(r->key.kind)));
     return rc;
 }
 

@@ -1,64 +1,124 @@
 /*
  * Resolving: a key and the newest snapshot give a place, or the reason why not. Without any
  * snapshot the last sweep's error is the answer, and before there is one, PARK: never an empty
- * directory, never "no such file".
+ * directory, never "no such file". Before the first sweep has ended there may be a sketch: enough
+ * for the names of the families, and for those families that somebody has asked for.
  */
+#include "fs/place.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
+#include "cache/lookup.h"
+#include "fs/content.h"
 #include "fs/kind.h"
+#include "fs/node.h"
+#include "fs/notify.h"
 #include "fs/tree.h"
 
-int place_snapshot(const struct place *p)
+/* There is nothing to answer from: why. */
+static int not_yet(const struct place *p)
 {
     struct cache_freshness fresh;
 
-    if (p->snap)
-        return 0;
     cache_freshness(p->fs->cache, &fresh);
     return fresh.last.err ? fault_copy(p->fault, &fresh.last) : PARK;
 }
 
-int place_open(struct fs *fs, const struct key *key, struct place *ret, struct fault *f)
+int place_snapshot(const struct place *p)
 {
-    const struct kind *row = kind_row(key->kind);
-    struct place p = {.fs = fs, .key = key, .fault = f};
-    struct key up = *key;
+    return p->snap && (p->snap->whole || kind_is_early(p->key)) ? 0 : not_yet(p);
+}
+
+int place_swept(const struct place *p)
+{
+    return p->snap && p->snap->whole && p->snap->swept ? 0 : not_yet(p);
+}
+
+int place_family(const struct place *p)
+{
+    if (p->family->known)
+        return 0;
+    cache_want_family(p->fs->cache, p->family->id);
+    return not_yet(p);
+}
+
+static int resolve(struct place *p)
+{
+    struct key up = *p->key;
+
+    while (!kind_row(up.kind)->resolve)
+        up = key_parent(&up);
+    return kind_row(up.kind)->resolve(p);
+}
+
+int place_open(struct fs *fs, const struct key *key, struct node *node, struct place *ret,
+               struct fault *f)
+{
+    struct place p = {
+        .fs = fs, .key = key, .node = node, .fault = f, .epoch = notify_epoch(fs->notify)};
     int r;
 
     p.snap = cache_snapshot(fs->cache);
-    if (!p.snap) {
-        /* What is always there answers; what is in it asks for the snapshot when it needs it. */
-        r = row->flags & KIND_F_ALWAYS ? 0 : place_snapshot(&p);
-        if (r == 0)
-            *ret = p;
-        return r;
-    }
-    while (!kind_row(up.kind)->resolve)
-        up.kind = kind_parent(&up);
-    r = kind_row(up.kind)->resolve(&p);
-    if (r) {
+    if (!p.snap)
+        p.snap = cache_sketch(fs->cache);
+    r = place_snapshot(&p);
+    if (r && kind_row(key->kind)->flags & KIND_F_ALWAYS)
+        r = 0; /* what is in it asks for the snapshot when it needs it */
+    else if (r == 0)
+        r = resolve(&p);
+    if (r)
         place_done(&p);
-        return r;
-    }
-    *ret = p;
-    return 0;
+    else
+        *ret = p;
+    return r;
+}
+
+int place_child(const struct place *dir, const struct key *key, struct place *ret)
+{
+    struct place p = *dir;
+    int r = 0;
+
+    p.key = key;
+    p.node = NULL;
+    p.view = NULL;
+    p.content = NULL;
+    if (kind_row(key->kind)->resolve)
+        r = kind_row(key->kind)->resolve(&p);
+    if (r == 0)
+        *ret = p;
+    return r;
+}
+
+void place_child_done(struct place *p)
+{
+    service_view_free(p->view);
+    content_unref(p->content);
+    p->view = NULL;
+    p->content = NULL;
 }
 
 void place_done(struct place *p)
 {
+    place_child_done(p);
     if (p->snap)
         snapshot_unref(p->snap);
-    service_view_free(p->view);
     p->snap = NULL;
-    p->view = NULL;
 }
 
 int place_view(struct place *p)
 {
     return p->view ? 0 : provision_view(p->fs->provision, p->snap, p->service, &p->view);
+}
+
+const struct service_row *place_row(struct place *p)
+{
+    if (!p->has_row)
+        provision_row(p->fs->provision, p->service, &p->row);
+    p->has_row = true;
+    return &p->row;
 }
 
 int resolve_none(struct place *p _unused_)
@@ -84,8 +144,10 @@ int resolve_service(struct place *p)
     const char *name = p->key->args[1];
     int r = resolve_family(p);
 
+    r = r ? r : place_family(p);
     if (r)
         return r;
+    p->has_row = false;
     p->service =
         p->key->deleting ? snapshot_deleting(p->family, name) : snapshot_service(p->family, name);
     if (!p->service)
@@ -93,7 +155,7 @@ int resolve_service(struct place *p)
     /* Another life of the same name is another service; a claim that is not known yet may be any.
      */
     if (p->key->life[0] && p->service->claim[0] && !streq(p->key->life, p->service->claim))
-        return -ENOENT;
+        return -ESTALE; /* who came by this name is to look it up again */
     return 0;
 }
 

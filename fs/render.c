@@ -66,8 +66,9 @@ int render_blueprint(struct place *p, struct buf *out, struct fault *f _unused_)
 int render_next_id(struct place *p, struct buf *out, struct fault *f)
 {
     char id[64];
-    int r = provision_next_id(p->fs->provision, p->family->id, id, f);
+    int r = p->snap->whole ? 0 : PARK; /* it may be in use */
 
+    r = r ? r : provision_next_id(p->fs->provision, p->family->id, id, f);
     return r ? r : line(out, id);
 }
 
@@ -106,7 +107,9 @@ static int service_line(struct place *p, const struct index_service *s, struct b
 
 int render_services_tsv(struct place *p, struct buf *out, struct fault *f _unused_)
 {
-    int r = line(out, "id\tstatus\tchecked\tcreated\tresources\turl");
+    int r = place_family(p);
+
+    r = r ? r : line(out, "id\tstatus\tchecked\tcreated\tresources\turl");
 
     for (size_t i = 0; r == 0 && i < p->family->n_services; i++)
         r = service_line(p, p->family->services[i], out);
@@ -115,14 +118,18 @@ int render_services_tsv(struct place *p, struct buf *out, struct fault *f _unuse
 
 int render_status(struct place *p, struct buf *out, struct fault *f _unused_)
 {
-    int r = place_view(p);
-
-    return r ? r : line(out, service_status_name(p->view->status));
+    return line(out, service_status_name(place_row(p)->status));
 }
 
 int render_events(struct place *p, struct buf *out, struct fault *f _unused_)
 {
     return provision_events(p->fs->provision, p->service->family->id, p->service->id, out);
+}
+
+int size_events(struct place *p, size_t *ret)
+{
+    *ret = place_row(p)->events_len;
+    return 0;
 }
 
 int render_error(struct place *p, struct buf *out, struct fault *f _unused_)

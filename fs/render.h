@@ -10,6 +10,7 @@ int render_next_id(struct place *p, struct buf *out, struct fault *f);
 int render_services_tsv(struct place *p, struct buf *out, struct fault *f);
 int render_status(struct place *p, struct buf *out, struct fault *f);
 int render_events(struct place *p, struct buf *out, struct fault *f);
+int size_events(struct place *p, size_t *ret); /* of what render_events appends */
 int render_error(struct place *p, struct buf *out, struct fault *f);
 int render_service_json(struct place *p, struct buf *out, struct fault *f);
 int render_wait(struct place *p, struct buf *out, struct fault *f);
@@ -28,6 +29,7 @@ int render_owner_link(struct place *p, struct buf *out, struct fault *f);
 int render_health(struct place *p, struct buf *out, struct fault *f);
 int render_identity(struct place *p, struct buf *out, struct fault *f);
 int render_config(struct place *p, struct buf *out, struct fault *f);
+int render_metrics(struct place *p, struct buf *out, struct fault *f);
 int render_freshness(struct place *p, struct buf *out, struct fault *f);
 int render_errors(struct place *p, struct buf *out, struct fault *f);
 int render_refresh(struct place *p, struct buf *out, struct fault *f);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "cache/lookup.h"
 #include "fs/render.h"
 #include "fs/tree.h"
 

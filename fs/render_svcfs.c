@@ -1,7 +1,11 @@
 /* The files of .svcfs/: what the mount says of itself. None of them needs AWS, or waits. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "fs/metrics.h"
+#include "fs/node.h"
 #include "fs/render.h"
 #include "fs/report.h"
 
@@ -121,6 +125,42 @@ int render_freshness(struct place *p, struct buf *out, struct fault *f _unused_)
                        (unsigned long long)fresh.sweeps, fresh.sweeping ? "yes" : "no");
     r = r ? r : fresh.last.err ? fault_text(out, &fresh.last) : buf_putc(out, '-');
     return r ? r : buf_putc(out, '\n');
+}
+
+static unsigned long long resident_bytes(void)
+{
+    FILE *f = fopen("/proc/self/statm", "re");
+    unsigned long long pages = 0;
+
+    if (f && fscanf(f, "%*u %llu", &pages) != 1)
+        pages = 0;
+    if (f)
+        fclose(f);
+    return pages * (unsigned long long)sysconf(_SC_PAGESIZE);
+}
+
+int render_metrics(struct place *p, struct buf *out, struct fault *f _unused_)
+{
+    struct cache_freshness fresh;
+    const struct {
+        const char *name, *type;
+        unsigned long long value;
+    } rows[] = {
+        {"svcfs_snapshot_generation", "gauge", p->snap ? p->snap->generation : 0},
+        {"svcfs_snapshot_resources", "gauge", p->snap ? p->snap->n_resources : 0},
+        {"svcfs_snapshot_services", "gauge", p->snap ? p->snap->n_services : 0},
+        {"svcfs_nodes", "gauge", node_count(p->fs->nodes)},
+        {"svcfs_process_resident_memory_bytes", "gauge", resident_bytes()},
+    };
+    int r = metrics_render(p->fs->metrics, out);
+
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rows); i++)
+        r = buf_printf(out, "# TYPE %s %s\n%s %llu\n", rows[i].name, rows[i].type, rows[i].name,
+                       rows[i].value);
+    cache_freshness(p->fs->cache, &fresh);
+    return r ? r
+             : buf_printf(out, "# TYPE svcfs_sweeps_total counter\nsvcfs_sweeps_total %llu\n",
+                          (unsigned long long)fresh.sweeps);
 }
 
 int render_errors(struct place *p, struct buf *out, struct fault *f _unused_)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fs/kind.h"
+#include "fs/notify.h"
 #include "fs/park.h"
 #include "fs/report.h"
 
@@ -22,14 +23,15 @@ static void path_of(const struct request *r, char *out, size_t size)
     char dir[KEY_PATH_SIZE] = "?";
 
     if (r->node)
-        key_path(&r->node->key, dir);
+        key_path(&r->key, dir);
     snprintf(out, size, "/%s%s%s", dir, r->name[0] && dir[0] ? "/" : "", r->name);
 }
 
 void request_fail(struct request *r, int err)
 {
     char path[KEY_PATH_SIZE + NAME_SIZE + 2];
-    bool ordinary = (err == -ENOENT && r->op->absent_is_ordinary) || err == -EINTR;
+    bool ordinary =
+        ((err == -ENOENT || err == -ESTALE) && r->op->absent_is_ordinary) || err == -EINTR;
 
     if (!ordinary) {
         path_of(r, path, sizeof(path));
@@ -42,12 +44,12 @@ void request_fail(struct request *r, int err)
 static bool waited_enough(struct request *r)
 {
     const struct snapshot *s _cleanup_snapshot_ = NULL;
-    const struct kind *row = kind_row(r->node->key.kind);
+    const struct kind *row = kind_row(r->key.kind);
 
     if (row->flags & KIND_F_WAIT || fs_now_ms(r->fs) - r->begun_ms < GROUPS_WAIT_MS)
         return false;
     s = cache_snapshot(r->fs->cache);
-    return s;
+    return s && s->swept;
 }
 
 void request_run(struct request *r)
@@ -56,6 +58,7 @@ void request_run(struct request *r)
     int rc;
 
     r->fault = FAULT_INIT;
+    r->epoch = notify_epoch(r->fs->notify);
     rc = r->op->run(r);
     if (rc == PARK && waited_enough(r))
         rc = fault_set(&r->fault, -EAGAIN, "not known yet: the first sweep has not brought it");
@@ -73,7 +76,7 @@ void request_begin(fuse_req_t req, const struct operation *op, fuse_ino_t ino, c
                    size_t size, off_t off, const struct fuse_file_info *fi)
 {
     struct fs *fs = fuse_req_userdata(req);
-    struct request r = {.fs = fs, .req = req, .op = op, .size = size, .off = off};
+    struct request r = {.fs = fs, .req = req, .op = op, .ino = ino, .size = size, .off = off};
 
     r.begun_ms = fs_now_ms(fs);
     if (fi)
@@ -89,5 +92,6 @@ void request_begin(fuse_req_t req, const struct operation *op, fuse_ino_t ino, c
         request_fail(&r, -ESTALE);
         return;
     }
+    node_key(r.node, &r.key);
     request_run(&r);
 }

@@ -23,11 +23,14 @@ struct request {
     fuse_req_t req;
     const struct operation *op;
     struct node *node; /* a reference; the directory, where there is a name */
+    uint64_t ino;      /* of it */
+    struct key key;    /* of it; borrows from it */
     char name[NAME_SIZE];
     size_t size;
     off_t off;
     struct fuse_file_info fi;
     int64_t begun_ms;
+    uint64_t epoch; /* from before it looked at anything (notify.h) */
     struct fault fault;
 };
 

@@ -19,6 +19,8 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "fs/channel.h"
+#include "fs/detour.h"
 #include "fs/handle.h"
 #include "fs/notify.h"
 #include "fs/park.h"
@@ -120,7 +122,7 @@ static int open_session(struct fs *fs, struct fault *f)
     if (fuse_session_mount(fs->session, o->mountpoint))
         return fault_set(f, -EIO, "cannot mount on %s: %s", o->mountpoint,
                          fuse_said[0] ? fuse_said : "fusermount3 has told why");
-    return 0;
+    return channel_open(fs, f);
 }
 
 static int start_threads(struct fs *fs, struct fault *f)
@@ -175,6 +177,7 @@ static void drain(struct fs *fs)
 static void stop(struct fs *fs)
 {
     park_stop(fs->park);
+    detour_stop(fs->detour);
     work_stop();
     notify_close(fs->notify);
     drain(fs);

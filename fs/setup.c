@@ -13,13 +13,18 @@
 
 #include "awsapi/http.h"
 #include "base/str.h"
+#include "fs/tell.h"
+#include "fs/content.h"
+#include "fs/detour.h"
 #include "fs/guard.h"
+#include "fs/listing.h"
+#include "fs/metrics.h"
 #include "fs/node.h"
 #include "fs/notify.h"
 #include "fs/park.h"
 #include "fs/report.h"
 
-enum { IDENTITY_MS = 3000, MAX_JOBS = 64 }; /* a read may take three times its deadline */
+enum { IDENTITY_MS = 3000, MAX_JOBS = 128 }; /* a read may take three times its deadline */
 
 static int connect_aws(struct setup *s, const struct options *o, struct fault *f)
 {
@@ -96,15 +101,15 @@ static void on_published(void *arg, const struct snapshot *old, const struct sna
 {
     struct fs *fs = arg;
 
-    notify_published(fs->notify, old, now);
+    tell_published(fs, old, now);
     park_wake(fs->park);
 }
 
-static void on_service(void *arg, const char *family, const char *id, unsigned what _unused_)
+static void on_service(void *arg, const char *family, const char *id, unsigned what)
 {
     struct fs *fs = arg;
 
-    notify_service(fs->notify, family, id);
+    tell_service(fs, family, id, what);
     park_wake(fs->park);
 }
 
@@ -132,10 +137,15 @@ static int make_fs(struct setup *s, const struct options *o, struct fault *f)
     r = r ? r : guard_new(&fs->guard, fs->clock, proc_group);
     r = r ? r : notify_new(&fs->notify, fs);
     r = r ? r : report_new(&fs->report, fs->clock);
+    r = r ? r : detour_new(&fs->detour);
+    r = r ? r : content_memo_new(&fs->contents);
+    r = r ? r : listing_memo_new(&fs->listings);
+    r = r ? r : metrics_new(&fs->metrics);
     if (r)
         return fault_set(f, r, "no memory");
     cache_observe(s->cache, on_published, fs);
     provision_observe(s->provision, on_service, fs);
+    aws_client_observe(s->client, metrics_call, fs->metrics);
     return 0;
 }
 
@@ -156,11 +166,15 @@ void setup_done(struct setup *s)
     jobs_free(s->fs.jobs);
     provision_free(s->provision);
     cache_free(s->cache);
+    content_memo_free(s->fs.contents);
+    listing_memo_free(s->fs.listings);
+    detour_free(s->fs.detour);
     report_free(s->fs.report);
     notify_free(s->fs.notify);
     guard_free(s->fs.guard);
     park_free(s->fs.park);
     node_table_free(s->fs.nodes);
     aws_client_free(s->client);
+    metrics_free(s->fs.metrics);
     aws_config_free(s->config);
 }

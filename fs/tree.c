@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "cache/lookup.h"
 #include "cache/name.h"
 
 bool exists_blueprint(struct place *p)
@@ -27,7 +28,7 @@ bool exists_next_id(struct place *p)
 
 bool exists_error(struct place *p)
 {
-    return place_view(p) == 0 && p->view->error;
+    return place_row(p)->has_error;
 }
 
 bool exists_group_query(struct place *p)
@@ -91,8 +92,12 @@ static int list_lives(struct place *dir, const struct index_service *const *list
 
 int find_family(struct place *dir, const char *name, struct key *ret)
 {
-    const struct index_service *s = snapshot_service(dir->family, name);
+    const struct index_service *s;
+    int r = place_family(dir);
 
+    if (r)
+        return r;
+    s = snapshot_service(dir->family, name);
     if (!s)
         return -ENOENT;
     *ret = service_key(dir->key, s, false);
@@ -101,7 +106,10 @@ int find_family(struct place *dir, const char *name, struct key *ret)
 
 int list_family(struct place *dir, list_fn emit, void *arg)
 {
-    return list_lives(dir, dir->family->services, dir->family->n_services, false, emit, arg);
+    int r = place_family(dir);
+
+    return r ? r
+             : list_lives(dir, dir->family->services, dir->family->n_services, false, emit, arg);
 }
 
 int find_deleting_family(struct place *dir, const char *name, struct key *ret)
@@ -187,12 +195,20 @@ static int list_links(struct place *dir, const struct index_resource *const *lis
 
 int find_family_resources(struct place *dir, const char *name, struct key *ret)
 {
-    return find_link(dir, dir->family->shared, dir->family->n_shared, KIND_FAMILY_LINK, name, ret);
+    int r = place_family(dir);
+
+    return r ? r
+             : find_link(dir, dir->family->shared, dir->family->n_shared, KIND_FAMILY_LINK, name,
+                         ret);
 }
 
 int list_family_resources(struct place *dir, list_fn emit, void *arg)
 {
-    return list_links(dir, dir->family->shared, dir->family->n_shared, KIND_FAMILY_LINK, emit, arg);
+    int r = place_family(dir);
+
+    return r ? r
+             : list_links(dir, dir->family->shared, dir->family->n_shared, KIND_FAMILY_LINK, emit,
+                          arg);
 }
 
 int find_service_resources(struct place *dir, const char *name, struct key *ret)

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/str.h"
+#include "cache/lookup.h"
 #include "cache/name.h"
 #include "fs/tree.h"
 

@@ -23,12 +23,19 @@ static struct work *first;
 static bool started, stopping;
 static pthread_t thread;
 
-static void unref_locked(struct work *w)
+/* What is left of it, by whoever has the last reference: without the lock. */
+static void unref(struct work *w)
 {
-    if (--w->refs)
+    bool last;
+
+    pthread_mutex_lock(&lock);
+    last = --w->refs == 0;
+    pthread_mutex_unlock(&lock);
+    if (!last)
         return;
     cancel_unref(w->cancel);
-    free(w->family);
+    if (w->arg_free)
+        w->arg_free(w->arg);
     free(w);
 }
 
@@ -86,9 +93,7 @@ static void job(void *arg)
             w->reply(w);
     }
     node_put(nodes, node);
-    pthread_mutex_lock(&lock);
-    unref_locked(w);
-    pthread_mutex_unlock(&lock);
+    unref(w);
 }
 
 static struct work *work_new(const struct request *r, const struct work_args *a)
@@ -97,7 +102,8 @@ static struct work *work_new(const struct request *r, const struct work_args *a)
     struct work *w = calloc(1, sizeof(*w));
 
     if (!w || !(w->cancel = cancel_new())) {
-        free(a->family);
+        if (a->arg_free)
+            a->arg_free(a->arg);
         free(w);
         return NULL;
     }
@@ -105,10 +111,8 @@ static struct work *work_new(const struct request *r, const struct work_args *a)
     w->run = a->run;
     w->reply = a->reply;
     w->any_signal = a->any_signal;
-    strcpy(w->id, a->id);
-    w->family = a->family;
-    w->victim = a->victim;
-    w->uid = ctx->uid;
+    w->arg = a->arg;
+    w->arg_free = a->arg_free;
     w->tid = ctx->pid;
     w->refs = 1;
     return w;
@@ -140,9 +144,7 @@ int work_start(const struct request *r, const struct work_args *a)
     if (rc)
         fuse_req_interrupt_func(r->req, NULL, NULL);
     node_put(r->fs->nodes, r->node);
-    pthread_mutex_lock(&lock);
-    unref_locked(w);
-    pthread_mutex_unlock(&lock);
+    unref(w);
     return rc;
 }
 
@@ -201,8 +203,8 @@ static void *signal_main(void *arg _unused_)
          * ends. */
         if (w->any_signal || ending)
             cancel_raise(w->cancel);
+        unref(w);
         pthread_mutex_lock(&lock);
-        unref_locked(w);
     }
     pthread_mutex_unlock(&lock);
     return NULL;

@@ -13,29 +13,26 @@ struct work_args {
     int (*run)(struct work *w);    /* on a worker; may wait */
     void (*reply)(struct work *w); /* answers; only where run gave 0 and nobody has answered yet */
     bool any_signal;
-    char id[NAME_SIZE]; /* of a service, as the tag's value */
-    char *family;       /* malloc'ed, taken over; or NULL */
-    uint64_t victim;    /* node that goes */
+    void *arg;                   /* or NULL */
+    void (*arg_free)(void *arg); /* NULL: nothing to free */
 };
 
 struct work {
     struct request request; /* its req only in reply: it may have been answered */
     struct cancel *cancel;  /* for what run calls */
-    uid_t uid;
     pid_t tid;
-    char id[NAME_SIZE];
-    char *family;
-    uint64_t victim;
+    void *arg;
     /* private */
     int (*run)(struct work *w);
     void (*reply)(struct work *w);
+    void (*arg_free)(void *arg);
     bool any_signal, answered, signalled, listed;
     unsigned refs;
     struct work *prev, *next;
 };
 
-/* Takes over the request (copied; a reference to its node of its own) and a->family, also on
- * failure. 0: it will be answered. */
+/* Takes over the request (copied; a reference to its node of its own) and a->arg, also on failure.
+ * 0: it will be answered. */
 int work_start(const struct request *r, const struct work_args *a);
 /* One thread looks after the signals of all work. */
 int work_init(void);

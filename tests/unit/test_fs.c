@@ -18,6 +18,7 @@
 #include "fs/access.h"
 #include "fs/guard.h"
 #include "fs/kind.h"
+#include "fs/metrics.h"
 #include "fs/node.h"
 #include "fs/options.h"
 #include "fs/proc.h"
@@ -289,17 +290,45 @@ static void test_key_path(void **state _unused_)
     assert_string_equal(path, "resources/ec2/vpc/vpc-1/tags/Name");
 }
 
+static void test_key_parent(void **state _unused_)
+{
+    struct key gone = service_key("wp", "n1", "c", true), up;
+    struct key tag = {
+        .kind = KIND_TAG, .args = {"ec2", "vpc", "vpc-1", "Name"}, .n_args = 4, .life = ""};
+
+    up = key_parent(&gone);
+    assert_int_equal(up.kind, KIND_DELETING_FAMILY);
+    assert_int_equal(up.n_args, 1);
+    assert_false(up.deleting);
+    assert_string_equal(up.life, "");
+    up = key_parent(&up);
+    assert_int_equal(up.kind, KIND_DELETING);
+    up = key_parent(&up);
+    assert_int_equal(up.kind, KIND_ROOT);
+    up = key_parent(&up);
+    assert_int_equal(up.kind, KIND_ROOT);
+    up = key_parent(&tag);
+    assert_int_equal(up.kind, KIND_TAGS);
+    assert_int_equal(up.n_args, 3);
+    up = key_parent(&up);
+    assert_int_equal(up.kind, KIND_RESOURCE);
+    assert_int_equal(up.n_args, 3);
+}
+
 static void test_key_inode(void **state _unused_)
 {
     struct key a = service_key("wp", "n1", "c1", false), b = service_key("wp", "n1", "c2", false),
-               gone = service_key("wp", "n1", "c1", true), again = a;
-    struct key root = {.kind = KIND_ROOT, .life = ""};
+               again = a, json = key_child(&a, KIND_SERVICE_JSON, NULL), newer = json;
 
-    assert_int_equal(key_inode(&root), 1);
-    assert_int_equal(key_inode(&a), key_inode(&again));
-    assert_int_not_equal(key_inode(&a), key_inode(&b));
-    assert_int_not_equal(key_inode(&a), key_inode(&gone));
-    assert_true(key_inode(&a) > 1 && key_inode(&a) < (uint64_t)1 << 63);
+    json.version = 1;
+    newer.version = 2;
+    assert_int_equal(key_inode(7, &a), key_inode(7, &again));
+    assert_int_not_equal(key_inode(7, &a), key_inode(8, &a));
+    assert_int_not_equal(key_inode(7, &a), key_inode(7, &b));
+    assert_int_not_equal(key_inode(7, &json), key_inode(7, &newer));
+    assert_true(key_inode(7, &a) > 1 && key_inode(7, &a) < (uint64_t)1 << 63);
+    /* The same on every machine and in every version: what it was when this was written. */
+    assert_int_equal(key_inode(1, &(struct key){.kind = KIND_FAMILIES, .life = ""}), 0x789870c400b07974);
 }
 
 /* Every row says enough to be shown: a name or a directory that finds it, a type, content if it is
@@ -317,33 +346,85 @@ static void test_kinds(void **state _unused_)
             assert_non_null(parent->find);
         if (row->exists)
             assert_non_null(row->name);
-        if (row->flags & (KIND_F_WAIT | KIND_F_FOLLOW))
+        if (row->flags & (KIND_F_WAIT | KIND_F_VOLATILE) && S_ISREG(row->mode))
             assert_true(row->flags & KIND_F_DIRECT);
+        if (row->flags & KIND_F_FOLLOW)
+            assert_non_null(row->size);
+        if (row->flags & KIND_F_VERSION) {
+            assert_non_null(row->name);
+            assert_non_null(row->changed);
+        }
+        if (row->flags & KIND_F_NEGATIVE)
+            assert_true(S_ISDIR(row->mode));
+        /* A directory with many names says when they changed: kept listings are known by it. */
+        if (row->list && i != KIND_OUTPUTS)
+            assert_non_null(row->changed);
     }
+}
+
+/* The way down to a key, each node looked up once. */
+static uint64_t look_up(struct node_table *t, const struct key *key)
+{
+    struct key up = key_parent(key);
+    struct node *dir;
+    uint64_t ino;
+
+    if (key->kind == KIND_ROOT)
+        return 1;
+    dir = node_get(t, look_up(t, &up));
+    assert_int_equal(node_lookup(t, dir, key, &ino), 0);
+    node_put(t, dir);
+    return ino;
+}
+
+/* And back up: forgets as often. */
+static void forget(struct node_table *t, const struct key *key)
+{
+    struct key up = key_parent(key);
+
+    if (key->kind == KIND_ROOT)
+        return;
+    node_forget(t, node_find(t, key), 1);
+    forget(t, &up);
 }
 
 static void test_nodes(void **state _unused_)
 {
-    struct key key = service_key("wp", "n1", "c1", false), root = {.kind = KIND_ROOT, .life = ""};
+    struct key service = service_key("wp", "n1", "c1", true),
+               root = {.kind = KIND_ROOT, .life = ""},
+               outputs = key_child(&service, KIND_OUTPUTS, NULL),
+               url = key_child(&outputs, KIND_OUTPUT, "url"), found;
     struct node_table *t;
     struct node *n;
-    uint64_t ino, again;
+    uint64_t ino;
 
     assert_int_equal(node_table_new(&t), 0);
     assert_int_equal(node_find(t, &root), 1);
-    assert_int_equal(node_find(t, &key), 0);
-    assert_int_equal(node_lookup(t, &key, &ino), 0);
-    assert_int_equal(ino, key_inode(&key));
-    assert_int_equal(node_lookup(t, &key, &again), 0);
-    assert_int_equal(again, ino);
+    assert_int_equal(node_find(t, &url), 0);
+    ino = look_up(t, &url);
+    assert_int_equal(look_up(t, &url), ino);
+    assert_int_equal(node_find(t, &url), ino);
+    assert_int_equal(node_count(t), 6);
     n = node_get(t, ino);
-    assert_true(key_equal(&n->key, &key));
-    node_forget(t, ino, 2);
-    assert_int_equal(node_find(t, &key), 0);
-    assert_ptr_equal(node_get(t, ino), n); /* a request holds it */
+    node_key(n, &found);
+    assert_int_equal(found.kind, KIND_OUTPUT);
+    assert_true(found.deleting);
+    assert_int_equal(found.n_args, 3);
+    assert_string_equal(found.args[0], "wp");
+    assert_string_equal(found.args[1], "n1");
+    assert_string_equal(found.args[2], "url");
+    assert_string_equal(found.life, "c1");
+    forget(t, &url);
+    assert_int_equal(node_find(t, &url), ino);
+    forget(t, &url);
+    assert_int_equal(node_find(t, &url), 0);
+    assert_false(node_known(t, ino));
+    assert_ptr_equal(node_get(t, ino), n); /* a request holds it, and it the way up */
+    assert_int_equal(node_count(t), 6);
     node_put(t, n);
     node_put(t, n);
     assert_null(node_get(t, ino));
+    assert_int_equal(node_count(t), 1);
     node_table_free(t);
 }
 
@@ -351,18 +432,59 @@ static void test_node_killed(void **state _unused_)
 {
     struct key key = service_key("wp", "n1", "c1", false);
     struct node_table *t;
-    uint64_t ino, second, third;
+    uint64_t ino, second;
 
     assert_int_equal(node_table_new(&t), 0);
-    assert_int_equal(node_lookup(t, &key, &ino), 0);
+    ino = look_up(t, &key);
     node_kill(t, ino);
     assert_int_equal(node_find(t, &key), 0);
-    assert_int_equal(node_lookup(t, &key, &second), 0);
+    assert_true(node_lookup_again(t, ino));
+    second = look_up(t, &key);
     assert_int_not_equal(second, ino);
-    node_forget(t, ino, 1);
-    assert_int_equal(node_lookup(t, &key, &third), 0);
-    node_forget(t, second, 1);
-    node_forget(t, third, 1);
+    node_forget(t, ino, 2);
+    assert_false(node_lookup_again(t, ino));
+    assert_int_equal(look_up(t, &key), second);
+    node_table_free(t);
+}
+
+static void test_node_versions(void **state _unused_)
+{
+    struct key service = service_key("wp", "n1", "c1", false),
+               json = key_child(&service, KIND_SERVICE_JSON, NULL);
+    struct node_table *t;
+    uint64_t first, second;
+
+    assert_int_equal(node_table_new(&t), 0);
+    json.version = 11;
+    first = look_up(t, &json);
+    json.version = 12;
+    second = look_up(t, &json);
+    assert_int_not_equal(first, second);
+    assert_int_equal(node_take_version(t, &service), 12);
+    assert_int_equal(node_take_version(t, &service), 0);
+    assert_int_equal(node_find(t, &json), second);
+    json.version = 13;
+    assert_int_equal(node_find(t, &json), 0);
+    node_table_free(t);
+}
+
+static void test_node_times(void **state _unused_)
+{
+    struct key key = service_key("wp", "n1", "", false);
+    struct node_table *t;
+    struct node *n;
+    uint64_t ino;
+
+    assert_int_equal(node_table_new(&t), 0);
+    assert_int_equal(node_touch(t, &key, 100), 0);
+    ino = look_up(t, &key);
+    n = node_get(t, ino);
+    assert_int_equal(node_changed(t, n), 0);
+    assert_int_equal(node_touch(t, &key, 100), ino);
+    assert_int_equal(node_changed(t, n), 100);
+    assert_int_equal(node_touch(t, &key, 50), ino); /* the clock was set back */
+    assert_int_equal(node_changed(t, n), 101);
+    node_put(t, n);
     node_table_free(t);
 }
 
@@ -370,24 +492,24 @@ static void test_nodes_many(void **state _unused_)
 {
     struct node_table *t;
     char name[32];
-    uint64_t ino;
 
     assert_int_equal(node_table_new(&t), 0);
     for (int i = 0; i < 20000; i++) {
         struct key key = service_key("wp", name, "", false);
 
         snprintf(name, sizeof(name), "n%d", i);
-        assert_int_equal(node_lookup(t, &key, &ino), 0);
+        look_up(t, &key);
     }
+    assert_int_equal(node_count(t), 20003);
     for (int i = 0; i < 20000; i += 2) {
         struct key key = service_key("wp", name, "", false);
 
         snprintf(name, sizeof(name), "n%d", i);
-        ino = node_find(t, &key);
-        assert_int_not_equal(ino, 0);
-        node_forget(t, ino, 1);
+        assert_int_not_equal(node_find(t, &key), 0);
+        forget(t, &key);
         assert_int_equal(node_find(t, &key), 0);
     }
+    assert_int_equal(node_count(t), 10003);
     node_table_free(t);
 }
 
@@ -440,7 +562,8 @@ int main(void)
         cmocka_unit_test(test_key_inode),    cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_nodes),        cmocka_unit_test(test_node_killed),
         cmocka_unit_test(test_nodes_many),   cmocka_unit_test(test_report),
-        cmocka_unit_test(test_mountpoint),
+        cmocka_unit_test(test_key_parent),   cmocka_unit_test(test_node_versions),
+        cmocka_unit_test(test_node_times),   cmocka_unit_test(test_mountpoint),
     };
 
     return cmocka_run_group_tests_name("fs", tests, NULL, NULL);

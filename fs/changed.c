@@ -1,0 +1,88 @@
+/*
+ * Times of contents and listings. What AWS holds has the index's times, what provisioning knows its
+ * own; a node that the kernel knows adds when it was told of a change (kind_mtime).
+ */
+#include "fs/changed.h"
+
+#include <stdlib.h>
+
+#define OF(name, object, member)                                                                   \
+    int64_t changed_##name(struct place *p)                                                        \
+    {                                                                                              \
+        return p->object ? p->object->member : 0;                                                  \
+    }
+OF(families, snap, families_ms)
+OF(family_resources, family, shared_ms)
+OF(service_resources, service, resources_ms)
+OF(services, snap, services_ms)
+OF(groups, snap, groups_ms)
+OF(group, group, changed_ms)
+OF(group_resources, group, resources_ms)
+OF(resources, snap, kinds_ms)
+OF(resource_service, rkind, listed_ms)
+OF(resource_type, rtype, listed_ms)
+OF(owners, resource, owner_ms)
+OF(tags, resource, changed_ms)
+OF(deleting, snap, deleting_ms)
+OF(deleting_family, family, deleting_ms)
+
+int64_t changed_family(struct place *p)
+{
+    return MAX(p->family->services_ms, p->family->changed_ms);
+}
+
+int64_t changed_blueprint(struct place *p)
+{
+    int64_t ms = 0;
+
+    free(provision_blueprint(p->fs->provision, p->family->id, &ms));
+    return ms;
+}
+
+static int64_t row_ms(const struct service_row *row)
+{
+    return MAX(row->created_wall_ms, row->changed_wall_ms);
+}
+
+int64_t changed_service(struct place *p)
+{
+    return row_ms(place_row(p));
+}
+
+int64_t changed_events(struct place *p)
+{
+    const struct service_row *row = place_row(p);
+
+    return row->events_wall_ms ? row->events_wall_ms : row->created_wall_ms;
+}
+
+static int64_t whole_row_ms(const struct index_service *s, const struct service_row *row)
+{
+    return MAX(s->changed_ms, MAX(row_ms(row), row->checked_wall_ms));
+}
+
+int64_t changed_service_json(struct place *p)
+{
+    return whole_row_ms(p->service, place_row(p));
+}
+
+int64_t changed_services_tsv(struct place *p)
+{
+    int64_t ms = p->family->services_ms;
+
+    for (size_t i = 0; i < p->family->n_services; i++) {
+        struct service_row row;
+
+        provision_row(p->fs->provision, p->family->services[i], &row);
+        ms = MAX(ms, whole_row_ms(p->family->services[i], &row));
+    }
+    return ms;
+}
+
+int64_t changed_sweep(struct place *p)
+{
+    struct cache_freshness fresh;
+
+    cache_freshness(p->fs->cache, &fresh);
+    return fresh.ended_wall_ms;
+}

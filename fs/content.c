@@ -1,0 +1,159 @@
+/*
+ * The memo holds the tables of the families that were asked for last: one of 10,000 lines takes
+ * milliseconds to write, and is looked at more often than it changes. What was rendered while
+ * something changed is not kept: its epoch is older than the present one.
+ */
+#include "fs/content.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/str.h"
+#include "fs/kind.h"
+#include "fs/notify.h"
+
+enum { MAX_CONTENT = 64 << 20, MEMOS = 16 };
+
+struct memo {
+    char *family;
+    uint64_t epoch;
+    struct content *content;
+};
+
+struct content_memo {
+    pthread_mutex_t lock;
+    struct memo tables[MEMOS]; /* by family */
+    size_t next;               /* to be replaced */
+};
+
+/* One lock for all counts: they change once an open, or a look-up of such a file. */
+static pthread_mutex_t refs_lock = PTHREAD_MUTEX_INITIALIZER;
+
+struct content *content_ref(struct content *c)
+{
+    pthread_mutex_lock(&refs_lock);
+    c->refs++;
+    pthread_mutex_unlock(&refs_lock);
+    return c;
+}
+
+void content_unref(struct content *c)
+{
+    bool last;
+
+    if (!c)
+        return;
+    pthread_mutex_lock(&refs_lock);
+    last = --c->refs == 0;
+    pthread_mutex_unlock(&refs_lock);
+    if (!last)
+        return;
+    buf_done(&c->text);
+    free(c);
+}
+
+static void memo_done(struct memo *m)
+{
+    free(m->family);
+    content_unref(m->content);
+}
+
+int content_memo_new(struct content_memo **ret)
+{
+    struct content_memo *m = calloc(1, sizeof(*m));
+
+    if (!m)
+        return -ENOMEM;
+    pthread_mutex_init(&m->lock, NULL);
+    *ret = m;
+    return 0;
+}
+
+void content_memo_free(struct content_memo *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; i < MEMOS; i++)
+        memo_done(&m->tables[i]);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+static int render(struct place *p, struct content **ret, struct fault *f)
+{
+    const struct kind *row = kind_row(p->key->kind);
+    _cleanup_(content_unrefp) struct content *c = calloc(1, sizeof(*c));
+    int r;
+
+    if (!c)
+        return -ENOMEM;
+    c->refs = 1;
+    c->text = BUF_INIT(MAX_CONTENT);
+    r = row->render(p, &c->text, f);
+    if (r)
+        return r;
+    c->version = hash_stable(buf_str(&c->text), c->text.len) | 1;
+    c->changed_ms = row->changed(p);
+    *ret = steal_ptr(c);
+    return 0;
+}
+
+static struct memo *find_locked(struct content_memo *m, const char *family)
+{
+    for (size_t i = 0; i < MEMOS; i++)
+        if (m->tables[i].family && streq(m->tables[i].family, family))
+            return &m->tables[i];
+    return NULL;
+}
+
+/* A reference, or NULL. */
+static struct content *memo_get(struct content_memo *m, const char *family, uint64_t epoch)
+{
+    struct content *c = NULL;
+    const struct memo *kept;
+
+    pthread_mutex_lock(&m->lock);
+    kept = find_locked(m, family);
+    if (kept && kept->epoch == epoch)
+        c = content_ref(kept->content);
+    pthread_mutex_unlock(&m->lock);
+    return c;
+}
+
+/* Without memory nothing is kept. */
+static void memo_put(struct content_memo *m, const char *family, uint64_t epoch, struct content *c)
+{
+    struct memo fresh = {strdup(family), epoch, NULL}, old, *at;
+
+    if (!fresh.family)
+        return;
+    fresh.content = content_ref(c);
+    pthread_mutex_lock(&m->lock);
+    at = find_locked(m, family);
+    if (!at)
+        at = &m->tables[m->next++ % MEMOS];
+    old = *at;
+    *at = fresh;
+    pthread_mutex_unlock(&m->lock);
+    memo_done(&old);
+}
+
+int content_get(struct place *p, struct fault *f)
+{
+    bool table = p->key->kind == KIND_SERVICES_TSV;
+    uint64_t epoch = notify_epoch(p->fs->notify);
+    int r;
+
+    /* A place that is older than the present epoch is not the one to remember. */
+    if (table && p->epoch == epoch)
+        p->content = memo_get(p->fs->contents, p->family->name, epoch);
+    if (p->content)
+        return 0;
+    r = render(p, &p->content, f);
+    if (r == 0 && table && p->epoch == epoch)
+        memo_put(p->fs->contents, p->family->name, epoch, p->content);
+    return r;
+}

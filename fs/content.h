@@ -1,0 +1,29 @@
+/*
+ * Contents of files that are another node with each new content. A node id promises one content,
+ * so all that has been opened under it is served from here. Thread-safe.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/macro.h"
+#include "fs/place.h"
+
+struct content {
+    struct buf text;
+    uint64_t version; /* a hash of it; never 0 */
+    int64_t changed_ms;
+    unsigned refs; /* private */
+};
+
+struct content *content_ref(struct content *c);
+void content_unref(struct content *c);
+DEFINE_CLEANUP(struct content *, content_unref)
+
+/* p->content as it is now. The last one of each family's table is kept until something changes. 0,
+ * -errno, PARK. */
+int content_get(struct place *p, struct fault *f);
+
+struct content_memo;
+int content_memo_new(struct content_memo **ret);
+void content_memo_free(struct content_memo *m);
+DEFINE_CLEANUP(struct content_memo *, content_memo_free)

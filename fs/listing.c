@@ -1,0 +1,259 @@
+/*
+ * Cookies: fixed names have small ones, files before directories, in the order of the table; the
+ * others a hash of the name, as ext4's have (two names with one hash: the second gets the next
+ * number). Sorted by name was rejected: a place within it is an index, or a name that has gone.
+ *
+ * Large listings take a millisecond to sort and are read in some fifteen pieces. A few are kept;
+ * one is known by when its names last changed, by the index's time and by the node's (which knows
+ * what provisioning adds). Both only grow, so an outdated listing is never taken for a newer one;
+ * and none is kept that was made while something changed.
+ */
+#include "fs/listing.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/str.h"
+#include "fs/node.h"
+#include "fs/notify.h"
+
+enum { KEPT = 32, LARGE = 64, FIRST_DIRECTORY = 256, FIRST_NAME = 1024 };
+_Static_assert((int)COOKIE_DOTDOT + 1 + KINDS < (int)FIRST_DIRECTORY &&
+                   (int)FIRST_DIRECTORY + KINDS < (int)FIRST_NAME,
+               "fixed names need room below the hashes");
+
+struct shared {
+    struct listing listing; /* first: callers see only this */
+    struct arena *arena;    /* all of it */
+    atomic_uint refs;
+};
+
+struct kept {
+    uint64_t ino;
+    int64_t changed_ms, seen_ms;
+    struct shared *listing;
+};
+
+struct listing_memo {
+    pthread_mutex_t lock;
+    struct kept kept[KEPT];
+    size_t next; /* to be replaced */
+};
+
+int listing_memo_new(struct listing_memo **ret)
+{
+    struct listing_memo *m = calloc(1, sizeof(*m));
+
+    if (!m)
+        return -ENOMEM;
+    pthread_mutex_init(&m->lock, NULL);
+    *ret = m;
+    return 0;
+}
+
+static void put(struct shared *s)
+{
+    if (s && atomic_fetch_sub(&s->refs, 1) == 1)
+        arena_free(s->arena); /* s lies in it */
+}
+
+void listing_put(const struct listing *l)
+{
+    put((struct shared *)l);
+}
+
+void listing_memo_free(struct listing_memo *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; i < KEPT; i++)
+        put(m->kept[i].listing);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+/* --- making one --- */
+
+struct making {
+    struct arena *arena;
+    struct listing_entry *entries;
+    size_t n, max;
+};
+
+static int room(struct making *m)
+{
+    size_t max = m->max ? m->max * 2 : 16;
+    struct listing_entry *more = reallocarray(m->entries, max, sizeof(*more));
+
+    if (!more)
+        return -ENOMEM;
+    m->entries = more;
+    m->max = max;
+    return 0;
+}
+
+static off_t cookie_of(const struct key *key, const char *name)
+{
+    const struct kind *row = kind_row(key->kind);
+    uint64_t hash;
+
+    if (row->name)
+        return (S_ISDIR(row->mode) ? FIRST_DIRECTORY : COOKIE_DOTDOT + 1) + (off_t)key->kind;
+    hash = hash_stable(name, strlen(name)) >> 2; /* 62 bits: room to count on */
+    return (off_t)MAX(hash, (uint64_t)FIRST_NAME);
+}
+
+static int add(void *arg, const struct key *key, const char *name)
+{
+    struct making *m = arg;
+    struct listing_entry *e;
+
+    if (m->n == m->max && room(m))
+        return -ENOMEM;
+    e = &m->entries[m->n];
+    *e = (struct listing_entry){
+        .cookie = cookie_of(key, name),
+        .kind = key->kind,
+        .name =
+            kind_row(key->kind)->name ? kind_row(key->kind)->name : arena_strdup(m->arena, name),
+        .life = key->kind == KIND_SERVICE && key->life[0] ? arena_strdup(m->arena, key->life) : "",
+    };
+    if (!e->name || !e->life)
+        return -ENOMEM;
+    m->n++;
+    return 0;
+}
+
+static int by_cookie(const void *x, const void *y)
+{
+    const struct listing_entry *a = x, *b = y;
+
+    if (a->cookie != b->cookie)
+        return a->cookie < b->cookie ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+static struct shared *finish(struct making *m)
+{
+    struct shared *s = arena_alloc(m->arena, sizeof(*s));
+    struct listing_entry *entries = arena_array(m->arena, m->n, sizeof(*entries));
+
+    if (!s || !entries)
+        return NULL;
+    if (m->n > 0) {
+        qsort(m->entries, m->n, sizeof(*entries), by_cookie);
+        memcpy(entries, m->entries, m->n * sizeof(*entries));
+    }
+    for (size_t i = 1; i < m->n; i++)
+        entries[i].cookie = MAX(entries[i].cookie, entries[i - 1].cookie + 1);
+    s->listing = (struct listing){entries, m->n};
+    s->arena = m->arena;
+    atomic_init(&s->refs, 1);
+    return s;
+}
+
+static int make(struct place *dir, struct shared **ret)
+{
+    struct making m = {.arena = arena_new()};
+    struct shared *s = NULL;
+    int r = m.arena ? kind_list(dir, add, &m) : -ENOMEM;
+
+    if (r == 0 && !(s = finish(&m)))
+        r = -ENOMEM;
+    free(m.entries);
+    if (r)
+        arena_free(m.arena);
+    else
+        *ret = s;
+    return r;
+}
+
+/* --- keeping some --- */
+
+static bool same(const struct kept *a, const struct kept *b)
+{
+    return a->ino == b->ino && a->changed_ms == b->changed_ms && a->seen_ms == b->seen_ms;
+}
+
+static struct shared *find(struct listing_memo *m, const struct kept *wanted)
+{
+    struct shared *found = NULL;
+
+    pthread_mutex_lock(&m->lock);
+    for (size_t i = 0; i < KEPT && !found; i++) {
+        if (m->kept[i].listing && same(&m->kept[i], wanted)) {
+            found = m->kept[i].listing;
+            atomic_fetch_add(&found->refs, 1);
+        }
+    }
+    pthread_mutex_unlock(&m->lock);
+    return found;
+}
+
+static void keep(struct listing_memo *m, const struct kept *what)
+{
+    struct shared *old;
+    size_t at = KEPT;
+
+    atomic_fetch_add(&what->listing->refs, 1);
+    pthread_mutex_lock(&m->lock);
+    for (size_t i = 0; i < KEPT && at == KEPT; i++)
+        if (m->kept[i].ino == what->ino)
+            at = i;
+    if (at == KEPT)
+        at = m->next++ % KEPT;
+    old = m->kept[at].listing;
+    m->kept[at] = *what;
+    pthread_mutex_unlock(&m->lock);
+    put(old);
+}
+
+int listing_get(struct place *dir, const struct listing **ret)
+{
+    const struct kind *row = kind_row(dir->key->kind);
+    struct kept k = {.ino = node_ino(dir->node),
+                     .changed_ms = row->changed ? row->changed(dir) : 0,
+                     .seen_ms = node_changed(dir->fs->nodes, dir->node)};
+    int r = 0;
+
+    k.listing = find(dir->fs->listings, &k);
+    if (!k.listing) {
+        r = make(dir, &k.listing);
+        if (r == 0 && k.listing->listing.n >= LARGE && notify_epoch(dir->fs->notify) == dir->epoch)
+            keep(dir->fs->listings, &k);
+    }
+    if (r == 0)
+        *ret = &k.listing->listing;
+    return r;
+}
+
+size_t listing_after(const struct listing *l, off_t cookie)
+{
+    size_t low = 0, high = l->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (l->entries[middle].cookie <= cookie)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct key listing_key(const struct key *dir, const struct listing_entry *e)
+{
+    struct key key = key_child(dir, e->kind, kind_row(e->kind)->name ? NULL : e->name);
+
+    if (e->kind == KIND_SERVICE) {
+        key.life = e->life;
+        key.deleting = dir->kind == KIND_DELETING_FAMILY;
+    }
+    return key;
+}

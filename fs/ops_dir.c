@@ -1,0 +1,176 @@
+/*
+ * READDIR and READDIRPLUS. OPENDIR is answered ENOSYS: the kernel then keeps listings in its page
+ * cache, and asks neither OPENDIR nor RELEASEDIR again. What a directory holds at the moment of
+ * each request is what it gives; the cookies make the pieces fit (listing.h).
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "fs/entry.h"
+#include "fs/listing.h"
+#include "fs/node.h"
+#include "fs/ops.h"
+
+void ops_opendir(fuse_req_t req, fuse_ino_t ino _unused_, struct fuse_file_info *fi _unused_)
+{
+    fuse_reply_err(req, ENOSYS);
+}
+
+/* One answer in the making. */
+struct page {
+    struct request *request;
+    struct place *dir;
+    bool plus;
+    char *data;
+    size_t len, size;
+    uint64_t *counted; /* nodes that a READDIRPLUS counts a lookup of */
+    size_t n_counted, max_counted;
+};
+
+static bool add_plain(struct page *p, const char *name, const struct stat *st, off_t cookie)
+{
+    size_t left = p->size - p->len;
+    size_t n = fuse_add_direntry(p->request->req, p->data + p->len, left, name, st, cookie);
+
+    if (n > left)
+        return false;
+    p->len += n;
+    return true;
+}
+
+static bool add_plus(struct page *p, const char *name, const struct fuse_entry_param *e,
+                     off_t cookie)
+{
+    size_t left = p->size - p->len;
+    size_t n = fuse_add_direntry_plus(p->request->req, p->data + p->len, left, name, e, cookie);
+
+    if (n > left)
+        return false;
+    p->len += n;
+    return true;
+}
+
+static bool add_dots(struct page *p, const char *name, uint64_t ino, off_t cookie)
+{
+    struct fuse_entry_param e = {.attr = {.st_ino = ino, .st_mode = S_IFDIR}};
+
+    return p->plus ? add_plus(p, name, &e, cookie) : add_plain(p, name, &e.attr, cookie);
+}
+
+static int count(struct page *p, uint64_t ino)
+{
+    size_t max = p->max_counted ? p->max_counted * 2 : 64;
+    uint64_t *more;
+
+    if (p->n_counted == p->max_counted) {
+        more = reallocarray(p->counted, max, sizeof(*more));
+        if (!more)
+            return -ENOMEM;
+        p->counted = more;
+        p->max_counted = max;
+    }
+    p->counted[p->n_counted++] = ino;
+    return 0;
+}
+
+/* The inode number that a look-up would show; without the version where it is not known. */
+static uint64_t shown_ino(struct page *p, struct key *key)
+{
+    struct place child _cleanup_place_child_ = {0};
+
+    if (kind_row(key->kind)->flags & KIND_F_VERSION && place_child(p->dir, key, &child) == 0)
+        kind_version(&child, &key->version, NULL);
+    return key_inode(p->request->ino, key);
+}
+
+static bool add_entry_plus(struct page *p, const char *name, struct key *key, off_t cookie)
+{
+    struct fs *fs = p->request->fs;
+    struct fuse_entry_param e;
+
+    if (fuse_add_direntry_plus(p->request->req, NULL, 0, name, NULL, cookie) > p->size - p->len)
+        return false;
+    if (entry_make(p->dir, p->request->node, key, &e, NULL) == 0) {
+        if (count(p, e.ino) == 0) {
+            e.attr_timeout = entry_keep(fs, p->request->epoch, e.attr_timeout);
+            e.entry_timeout = entry_keep(fs, p->request->epoch, e.entry_timeout);
+            return add_plus(p, name, &e, cookie);
+        }
+        node_forget(fs->nodes, e.ino, 1);
+    }
+    /* No node goes with it: the kernel looks it up when it is asked for, and that may wait. */
+    e = (struct fuse_entry_param){
+        .attr = {.st_ino = shown_ino(p, key), .st_mode = kind_row(key->kind)->mode}};
+    return add_plus(p, name, &e, cookie);
+}
+
+static bool add_entry(struct page *p, const struct listing_entry *entry)
+{
+    struct key key = listing_key(p->dir->key, entry);
+    struct stat st = {.st_mode = kind_row(key.kind)->mode};
+
+    if (p->plus)
+        return add_entry_plus(p, entry->name, &key, entry->cookie);
+    st.st_ino = shown_ino(p, &key);
+    return add_plain(p, entry->name, &st, entry->cookie);
+}
+
+static void fill(struct page *p, const struct listing *l, uint64_t parent)
+{
+    off_t from = p->request->off;
+    bool room = true;
+
+    if (from < COOKIE_DOT)
+        room = add_dots(p, ".", p->request->ino, COOKIE_DOT);
+    if (room && from < COOKIE_DOTDOT)
+        room = add_dots(p, "..", parent, COOKIE_DOTDOT);
+    for (size_t i = listing_after(l, from); room && i < l->n; i++)
+        room = add_entry(p, &l->entries[i]);
+}
+
+static int read_directory(struct request *r, bool plus)
+{
+    const struct listing *l _cleanup_(listing_putp) = NULL;
+    struct place dir _cleanup_place_ = {0};
+    char *data _cleanup_free_ = malloc(r->size);
+    struct page p = {.request = r, .dir = &dir, .plus = plus, .data = data, .size = r->size};
+    struct key up = key_parent(&r->key);
+    int rc = data ? place_open(r->fs, &r->key, r->node, &dir, &r->fault) : -ENOMEM;
+
+    rc = rc ? rc : kind_present(&dir);
+    rc = rc ? rc : listing_get(&dir, &l);
+    if (rc)
+        return rc;
+    fill(&p, l, node_find(r->fs->nodes, &up));
+    if (fuse_reply_buf(r->req, data, p.len) == -ENOENT)
+        for (size_t i = 0; i < p.n_counted; i++) /* interrupted: nobody got them */
+            node_forget(r->fs->nodes, p.counted[i], 1);
+    free(p.counted);
+    return 0;
+}
+
+static int run_readdir(struct request *r)
+{
+    return read_directory(r, false);
+}
+
+static int run_readdirplus(struct request *r)
+{
+    return read_directory(r, true);
+}
+
+void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+    static const struct operation op = {"readdir", run_readdir, true};
+
+    request_begin(req, &op, ino, NULL, size, off, fi);
+}
+
+void ops_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+                     struct fuse_file_info *fi)
+{
+    static const struct operation op = {"readdir", run_readdirplus, true};
+
+    request_begin(req, &op, ino, NULL, size, off, fi);
+}

@@ -1,0 +1,14 @@
+/*
+ * From what has changed to what the kernel is told: the differences of two snapshots, and what
+ * provisioning says of a service, as calls of notify.h, each once and no other.
+ */
+#pragma once
+
+#include "cache/index.h"
+
+struct fs;
+
+/* The cache published; old may be NULL, or the same (a failed sweep: nothing has changed). */
+void tell_published(struct fs *fs, const struct snapshot *old, const struct snapshot *now);
+/* As a provision_observer has it. */
+void tell_service(struct fs *fs, const char *family, const char *id, unsigned what);
