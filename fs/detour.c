@@ -40,7 +40,7 @@ struct trip {
     unsigned refs;
     struct trip *next; /* in the list; it has a reference */
     struct detour *detour;
-    struct node *node;
+    struct node *node, *victim; /* references, so that the kernel may forget them meanwhile */
 };
 
 struct detour {
@@ -66,6 +66,8 @@ static void unref_locked(struct trip *t)
 {
     if (--t->refs)
         return;
+    node_put(t->errand.fs->nodes, t->node);
+    node_put(t->errand.fs->nodes, t->victim);
     cancel_unref(t->errand.cancel);
     free(t->errand.family);
     free(t);
@@ -183,17 +185,15 @@ static void drop_forgotten(struct detour *d)
 static void run_trip(void *arg)
 {
     struct trip *t = arg;
-    struct fs *fs = t->errand.fs;
     struct detour *d = t->detour;
     int r = t->errand.run(&t->errand);
 
     pthread_mutex_lock(&d->lock);
     t->result = r == -ECANCELED ? -EINTR : r;
     t->done = true;
-    t->done_ms = fs_now_ms(fs);
+    t->done_ms = fs_now_ms(t->errand.fs);
     pthread_cond_broadcast(&d->changed);
     pthread_mutex_unlock(&d->lock);
-    node_put(fs->nodes, t->node);
     unref(t);
 }
 
@@ -220,6 +220,7 @@ static struct trip *trip_new(struct request *r, const struct errand *e)
     strcpy(t->name, r->name);
     str_format(t->dir_name, sizeof(t->dir_name), "%s", key_name(&r->key));
     t->node = node_ref(r->fs->nodes, r->node);
+    t->victim = e->victim.ino ? node_get(r->fs->nodes, e->victim.ino) : NULL;
     t->refs = 1;
     t->detour = r->fs->detour;
     return t;
@@ -313,7 +314,6 @@ int detour_begin(struct request *r, const struct errand *e)
     list(d, t);
     rc = jobs_add(r->fs->jobs, run_trip, t);
     if (rc) {
-        node_put(r->fs->nodes, t->node);
         pthread_mutex_lock(&d->lock);
         unref_locked(t);
         unlist_locked(d, t);
