@@ -110,6 +110,36 @@ static int append(json_t *list, struct ssm_parameters *p, struct fault *f)
     return 0;
 }
 
+int ssm_get_parameters_page(struct aws_client *c, const struct aws_ctx *ctx, const char *path,
+                            char **token, struct ssm_parameters *ret, struct fault *f)
+{
+    _cleanup_json_ json_t *request =
+        json_pack("{s: s, s: b, s: i, s: s*}", "Path", path, "Recursive", 1, "MaxResults",
+                  NAMES_MAX, "NextToken", *token);
+    _cleanup_json_ json_t *answer = NULL;
+    _cleanup_ssm_ struct ssm_parameters found = {0};
+
+    if (request == NULL)
+        return aws_no_memory(f);
+    int r = aws_call(c, &get_parameters_by_path, ctx, request, &answer, f);
+    if (r == 0)
+        r = append(json_object_get(answer, "Parameters"), &found, f);
+    if (r < 0)
+        return r;
+    const char *next = json_string_value(json_object_get(answer, "NextToken"));
+    bool more = next != NULL && *next != '\0';
+    if (more && *token != NULL && streq(next, *token))
+        return fault_set(f, -EPROTO, "GetParametersByPath gives the same page again and again");
+    char *copy = more ? strdup(next) : NULL;
+    if (more && copy == NULL)
+        return aws_no_memory(f);
+    free(*token);
+    *token = copy;
+    *ret = found;
+    found = (struct ssm_parameters){0};
+    return 0;
+}
+
 int ssm_get_parameters_by_path(struct aws_client *c, const struct aws_ctx *ctx, const char *path,
                                struct ssm_parameters *ret, struct fault *f)
 {

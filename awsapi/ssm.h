@@ -29,6 +29,10 @@ int ssm_get_parameter(struct aws_client *c, const struct aws_ctx *ctx, const cha
 /* All below path, recursively, all pages; a chain that breaks is an error, never a short list. */
 int ssm_get_parameters_by_path(struct aws_client *c, const struct aws_ctx *ctx, const char *path,
                                struct ssm_parameters *ret, struct fault *f);
+/* One page of the same: of *token (NULL: the first), which is replaced by the next one's
+ * (malloc'ed; NULL: that was the last). */
+int ssm_get_parameters_page(struct aws_client *c, const struct aws_ctx *ctx, const char *path,
+                            char **token, struct ssm_parameters *ret, struct fault *f);
 /* names: at most 10 a call are sent, as many calls as needed; those not found are left out of *ret.
  */
 int ssm_get_parameters(struct aws_client *c, const struct aws_ctx *ctx, const char *const *names,

@@ -55,6 +55,9 @@ void catalog_free(struct catalog *c);
 /* Reads what changed (mtime, size, inode); *ret_changed: whether anything did. A directory that
  * cannot be read: error, last state stays. */
 int catalog_scan(struct catalog *c, bool *ret_changed, struct fault *f);
+/* Families whose files were read anew or went away since this was last asked for. NULL-ended, free
+ * with catalog_names_free; NULL: none. */
+char **catalog_take_changed(struct catalog *c);
 /* Families with a file F.json, good or not. *ret: NULL-ended, malloc'ed with its strings (free with
  * catalog_names_free). */
 int catalog_names(struct catalog *c, char ***ret, size_t *ret_n);

@@ -49,6 +49,8 @@ struct catalog {
     pthread_mutex_t lock;
     struct map *entries; /* family → struct entry */
     char **strays;       /* lines, NULL-ended, or NULL */
+    char **changed;      /* families, NULL-ended, or NULL: for catalog_take_changed */
+    size_t n_changed;
 };
 
 static void entry_free(struct entry *e)
@@ -80,6 +82,7 @@ void catalog_free(struct catalog *c)
     if (c->entries)
         map_free_with(c->entries, entry_free_value);
     catalog_names_free(c->strays);
+    catalog_names_free(c->changed);
     pthread_mutex_destroy(&c->scanning);
     pthread_mutex_destroy(&c->lock);
     free(c->dir);
@@ -222,6 +225,8 @@ static int scan_family(struct scan *s, const char *name, const char *family)
     if (r == 0) {
         pthread_mutex_lock(&c->lock);
         r = map_put(c->entries, family, e, &replaced);
+        if (r == 0)
+            add_line(&c->changed, &c->n_changed, family);
         pthread_mutex_unlock(&c->lock);
     }
     if (r < 0) {
@@ -280,6 +285,7 @@ static void drop_unseen(struct scan *s)
     pthread_mutex_lock(&s->c->lock);
     while (map_next(s->c->entries, &it, &family, &e))
         if (!map_get(s->seen, family)) {
+            add_line(&s->c->changed, &s->c->n_changed, family);
             map_remove(s->c->entries, family);
             entry_free(e);
             s->changed = true;
@@ -347,6 +353,15 @@ int catalog_scan(struct catalog *c, bool *ret_changed, struct fault *f)
         return fault_set(f, r, "the blueprints in %s cannot be read: %s", c->dir, strerror(-r));
     *ret_changed = s.changed;
     return 0;
+}
+
+char **catalog_take_changed(struct catalog *c)
+{
+    pthread_mutex_lock(&c->lock);
+    char **changed = steal_ptr(c->changed);
+    c->n_changed = 0;
+    pthread_mutex_unlock(&c->lock);
+    return changed;
 }
 
 int catalog_names(struct catalog *c, char ***ret, size_t *ret_n)

@@ -22,15 +22,15 @@ static int check_unused(struct provision *p, const char *family, const char *id,
     _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(p->cache);
     const struct index_service *there = s ? snapshot_any_service(s, id) : NULL;
     struct life *l = life_get(p, id);
+    int r = 0;
 
-    if (!s) {
+    if (!s || !s->swept) { /* a saved index knows neither what came nor what went since */
         life_unref(p, l);
         return fault_set(f, -EAGAIN, "the account has not been read yet");
     }
-    int r = 0;
     if (l) {
         pthread_mutex_lock(&p->lock);
-        bool deleting = l->record->phase == PHASE_DELETING || l->intent > l->record->spent;
+        bool deleting = life_is_going(l);
         pthread_mutex_unlock(&p->lock);
         r = deleting ? -EBUSY : -EEXIST;
     } else if (life_since_vanished(p, id) >= 0) { /* the snapshot may not know of it yet */
@@ -77,7 +77,7 @@ static int learn_other(struct provision *p, const char *id, struct fault *f)
     bool deleting = false;
     if (l) {
         pthread_mutex_lock(&p->lock);
-        deleting = l->record->phase == PHASE_DELETING || l->intent > l->record->spent;
+        deleting = life_is_going(l);
         pthread_mutex_unlock(&p->lock);
     }
     life_unref(p, l);
@@ -182,7 +182,7 @@ int provision_mkdir(struct provision *p, const char *family, const char *id,
         r = put_claim(p, rec, text, &sent, cancel, f);
     if (r < 0)
         return r;
-    struct life *l = life_learn(p, steal_ptr(rec), INT64_MAX);
+    struct life *l = life_learn(p, steal_ptr(rec), text, INT64_MAX, NULL);
     if (!l)
         return fault_set(f, -ENOMEM, "no memory; %s is claimed and will be taken up again", id);
     life_event(p, l, NULL, "claimed", NULL, "by %s on %s", who->user, p->host);
@@ -241,7 +241,7 @@ static int check_removable(struct provision *p, const char *family, const char *
     if (r < 0)
         return r;
     pthread_mutex_lock(&p->lock);
-    bool deleting = l->record->phase == PHASE_DELETING || l->intent > l->record->spent;
+    bool deleting = life_is_going(l);
     bool is_protected = l->is_protected;
     *ret_intent = l->record->spent + 1;
     *ret_max = l->record->max_deletes_per_minute;

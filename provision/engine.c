@@ -20,6 +20,7 @@
 static int take_record(struct run *r)
 {
     struct aws_ctx ctx = {.not_after_ms = &r->lease.end_ms, .cancel = r->hard};
+    _cleanup_free_ char *text = NULL;
     struct record *found = NULL;
     struct fault f = FAULT_INIT;
     char name[128];
@@ -27,7 +28,7 @@ static int take_record(struct run *r)
 
     naming_record(r->life->id, name, sizeof(name));
     while (e == 0) {
-        _cleanup_free_ char *text = NULL;
+        free(steal_ptr(text));
         e = ssm_get_parameter(r->p->aws, &ctx, name, &text, &f);
         if (e == -ENOENT) {
             lease_undo(&r->lease);
@@ -37,7 +38,7 @@ static int take_record(struct run *r)
         if (e == 0) {
             e = record_parse(r->life->id, text, &found, &f);
             if (e < 0)
-                provision_set_bad_record(r->p, r->life->id, &f);
+                records_set_bad(r->p, r->life->id, &f);
             break;
         }
         e = run_sleep(r, now_ms(r->p) + 1000);
@@ -53,7 +54,7 @@ static int take_record(struct run *r)
     r->record = found;
     struct record *copy = NULL;
     if (record_copy(found, &copy) == 0)
-        life_set_record(r->p, r->life, copy);
+        life_set_record(r->p, r->life, copy, text);
     return 0;
 }
 
@@ -133,9 +134,9 @@ static void engine_end(struct provision *p, struct life *l, bool good, bool rele
         l->owner.released = true; /* spares a read */
     l->tries = good ? 0 : l->tries + 1;
     l->next_try_ms = good ? 0 : now_ms(p) + (p->timing.retry_ms << MIN(l->tries - 1, 6u));
+    due_place(p, l);
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
-    provision_notify(p, l->family, l->id, PROVISION_VIEW);
     life_unref(p, l);
 }
 
@@ -177,6 +178,7 @@ int engine_start(struct provision *p, struct life *l, enum engine_start how, int
     if (mine) {
         l->engaged = true;
         l->refs++;
+        due_place(p, l);
     }
     pthread_mutex_unlock(&p->lock);
     int e = mine ? jobs_add(p->engines, engine_main, job) : -EALREADY;

@@ -47,7 +47,9 @@ void run_groups_make(struct run *r)
     char name[GROUP_NAME_SIZE];
 
     _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(p->cache);
-    if (naming_group(l->family, NULL, name, sizeof(name)) == 0 && !(s && snapshot_group(s, name))) {
+    bool known = s && s->swept && s->groups_known; /* a saved index may name what is gone */
+    if (naming_group(l->family, NULL, name, sizeof(name)) == 0 &&
+        !(known && snapshot_group(s, name))) {
         _cleanup_json_ json_t *query = groups_tag_query(of_family, 1);
         _cleanup_json_ json_t *tags =
             json_pack("{s:s, s:s}", TAG_MODE, MODE_AUTOMATIC, p->family_tag, l->family);

@@ -1,7 +1,12 @@
 /*
  * Health: whether all that a ready service's record names is there, and runs. One service at a
- * time, the one that was looked at longest ago, at a third of the APIs' rates; on a worker, so that
- * the watcher is not held up.
+ * time, the one that was looked at longest ago, in the background; on a worker, so that the watcher
+ * is not held up. After each look comes a rest as long as the look took, so that a round keeps to a
+ * third of the APIs' rates on average, and no call of a user's waits for it: background calls take
+ * from the limiter only what leaves it two thirds full.
+ *
+ * A look is a call or two a step, half a second for a dozen of them; so a hundred services have
+ * their round within the interval, ten thousand in about three hours.
  */
 #include "provision/run.h"
 
@@ -11,8 +16,6 @@
 #include "base/str.h"
 
 enum { HEALTH_INTERVAL_MS = 5 * 60 * 1000 };
-
-static const double background = 0.33;
 
 /* The first thing that is wrong; 0 looked at all, negative: could not look. */
 static int look_at(struct run *r, bool *ret_degraded, char *trouble, size_t size)
@@ -40,6 +43,18 @@ static int look_at(struct run *r, bool *ret_degraded, char *trouble, size_t size
     return e;
 }
 
+/* The look at l that was begun then is over. */
+static void rest(struct provision *p, struct life *l, int64_t begun_ms)
+{
+    pthread_mutex_lock(&p->lock);
+    due_checked(p, l);
+    p->health_busy = false;
+    p->health_ms = 2 * now_ms(p) - begun_ms;
+    p->due.woken = true;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void health_job(void *arg)
 {
     struct run *r = arg;
@@ -47,45 +62,42 @@ static void health_job(void *arg)
     char trouble[200];
     bool degraded;
 
-    r->rate = background;
+    int64_t begun = now_ms(p);
+
+    r->rate = WATCH_RATE;
     int e = look_at(r, &degraded, trouble, sizeof(trouble));
     pthread_mutex_lock(&p->lock);
     bool still = r->life->record->phase == PHASE_READY && !life_has_work(r->life) && !r->life->gone;
-    r->life->checked_ms = now_ms(p);
-    p->health_busy = false;
     pthread_mutex_unlock(&p->lock);
     if (e == 0 && still)
         life_set_health(p, r->life, degraded, degraded ? trouble : "");
+    rest(p, r->life, begun);
     run_free(r);
 }
 
 /* The ready service that was looked at longest ago, referenced, if it is due. */
-static struct life *next_due(struct provision *p)
+static struct life *take_due(struct provision *p, int64_t *next)
 {
-    struct map_iter it = {0};
-    struct life *best = NULL;
-    const char *key;
-    void *value;
+    int64_t at = INT64_MAX;
 
     pthread_mutex_lock(&p->lock);
-    while (!p->health_busy && map_next(p->lives, &it, &key, &value)) {
-        struct life *l = value;
-        bool due = l->record->phase == PHASE_READY && !life_has_work(l) && !l->engaged &&
-                   (l->checked_ms == 0 || now_ms(p) - l->checked_ms > HEALTH_INTERVAL_MS);
-        if (due && (!best || l->checked_ms < best->checked_ms))
-            best = l;
-    }
-    if (best) {
-        best->refs++;
+    struct life *l = p->health_busy ? NULL : TAILQ_FIRST(&p->due.resting);
+    if (l)
+        at = MAX(p->health_ms, l->checked_ms ? l->checked_ms + HEALTH_INTERVAL_MS : 0);
+    if (at <= now_ms(p)) {
+        l->refs++;
         p->health_busy = true;
+    } else {
+        *next = MIN(*next, at);
+        l = NULL;
     }
     pthread_mutex_unlock(&p->lock);
-    return best;
+    return l;
 }
 
-void health_turn(struct provision *p)
+void health_turn(struct provision *p, int64_t *next)
 {
-    struct life *l = next_due(p);
+    struct life *l = take_due(p, next);
 
     if (!l)
         return;
@@ -96,9 +108,7 @@ void health_turn(struct provision *p)
     }
     if (!r || jobs_add(p->steps, health_job, r) < 0) {
         run_free(r);
-        pthread_mutex_lock(&p->lock);
-        p->health_busy = false;
-        pthread_mutex_unlock(&p->lock);
+        rest(p, l, now_ms(p));
     }
     life_unref(p, l);
 }

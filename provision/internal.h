@@ -10,6 +10,7 @@
 #include "provision/life.h"
 #include "provision/provision.h"
 #include "provision/record.h"
+#include "provision/watch.h"
 
 /* Times of the protocol. provision_new sets them; tests make them shorter before anything runs. */
 struct timing {
@@ -21,7 +22,7 @@ struct timing {
     int64_t leftover_ms; /* engine.md 11: at least, and no less than a lease */
     int64_t delete_ms;   /* of one teardown, an owner's; a security group alone may take 20 min */
     int64_t appear_ms;   /* how long what was clearly created may stay unseen (aws-facts.md 4) */
-    int64_t poll_ms, turn_ms; /* the watcher's: between reads of one service, between its turns */
+    int64_t poll_ms, turn_ms; /* the watcher's: between reads of one life, between looks at it */
     int64_t retry_ms;         /* before this daemon takes the same work up again; doubles */
     int64_t stop_ms;          /* how long provision_stop lets calls under way go on */
     int64_t look_ms;          /* first pause between two looks of a step; grows */
@@ -53,14 +54,15 @@ struct provision {
     struct map *vanished;   /* id → malloc'ed int64_t, monotonic */
     int64_t deletes_ms[64]; /* monotonic times of the last teardowns begun by this mount, a ring */
     unsigned deletes_at;
-    bool swept; /* the records were read once */
-    uint64_t sweep;
+    struct due due;             /* lives that the watcher has to look at */
+    bool swept;                 /* the records were read once */
+    uint64_t sweep;             /* number of the last sweep of the records that began */
     struct fault records_fault; /* err 0: the last sweep of the records succeeded */
-    struct map *bad_records;    /* id → malloc'ed line: records that cannot be read */
+    struct map *bad_records;    /* id → struct bad_record: records that cannot be read */
     bool health_busy;           /* a look at a service's health is under way */
+    int64_t health_ms;          /* monotonic: the next one begins no sooner */
 
-    /* The watcher's own. */
-    struct map *leftovers; /* parameter → malloc'ed int64_t: since when seen beneath a dead claim */
+    struct watch watch; /* the watcher's own */
 };
 
 /* engine.c: a life's engine thread; by the claim's maker or by take-over. Takes a reference to l.
@@ -84,30 +86,10 @@ void children_add(struct children *c, const char *id, const char *claim, const c
 int children_read(struct provision *p, const char *id, const char *claim, const struct aws_ctx *ctx,
                   struct children *ret, struct fault *f);
 
-/* watch.c */
-int watch_start(struct provision *p);
-void watch_stop(struct provision *p);
-/* Reads one record and what stands beneath it into its life. -ENOENT: there is no record. */
-int watch_read(struct provision *p, const char *id, const struct aws_ctx *ctx, struct life **ret,
-               struct fault *f);
-/* Takes the work of l up where engine.md 6 allows it now. */
-void watch_consider(struct provision *p, struct life *l);
-
-/* health.c: looks at the next service in rotation, where one is due. */
-void health_turn(struct provision *p);
-
 /* provision.c: tell the observer, without any lock. */
 void provision_notify(struct provision *p, const char *family, const char *id, unsigned what);
-void provision_notify_all(struct provision *p);
 /* The catalogue changed: tells cache and observer. */
 void provision_blueprints_changed(struct provision *p);
-/* Remembers why the record of id cannot be read; f NULL: it can. */
-void provision_set_bad_record(struct provision *p, const char *id, const struct fault *f);
-bool provision_is_bad_record(struct provision *p, const char *id);
-/* Forgets those that are not in all (names of parameters). */
-struct ssm_parameters;
-void provision_keep_bad_records(struct provision *p, const struct ssm_parameters *all);
-
 static inline int64_t now_ms(struct provision *p)
 {
     return p->clock->monotonic_ms(p->clock);

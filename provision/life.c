@@ -1,6 +1,8 @@
 /*
  * The table of lives. One lock, short sections, no call under it: whoever changes a life collects
- * under the lock what the cache and the observer must hear, and tells them after.
+ * under the lock what the cache and the observer must hear, and tells them after. Both hear of
+ * changes only: the cache of what it was not told before, since it builds a snapshot then; the
+ * observer of what a view shows.
  *
  * A life ends when its record is seen to be gone. It is then out of the table at once, but engine
  * threads and views may still hold it; `gone` tells them. A new record of the same id is a new
@@ -16,22 +18,28 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/str.h"
 
-enum { EVENTS_MAX = 256 * 1024 };
+enum { EVENTS_MAX = 256 * 1024, KEYS_MAX = 64, TOLD_MAX = 64 * 1024 };
 
 static pthread_mutex_t telling = PTHREAD_MUTEX_INITIALIZER;
 
+bool life_is_going(const struct life *l)
+{
+    return l->record->phase == PHASE_DELETING || l->intent > l->record->spent;
+}
+
 bool life_has_work(const struct life *l)
 {
-    return l->record->phase == PHASE_CREATING || l->record->phase == PHASE_DELETING ||
-           l->intent > l->record->spent;
+    return l->record->phase == PHASE_CREATING || life_is_going(l);
 }
 
 static void life_free(struct life *l)
 {
     record_free(l->record);
     buf_done(&l->events);
+    buf_done(&l->told);
     for (size_t i = 0; i < l->n_keys; i++)
         free(l->keys[i]);
     free(l->keys);
@@ -75,57 +83,73 @@ struct life *life_get(struct provision *p, const char *id)
 
 /* --- telling the cache and the observer --- */
 
-/* The keys of things without an ARN that the record itself names (another machine made them). */
-static size_t record_keys(const struct record *r, char (*keys)[640], size_t max)
+/* The keys of things without an ARN: as steps found them, else as the record names them (another
+ * machine made them). Each ends with a NUL. Locked. */
+static int describe_keys(const struct life *l, struct buf *out)
 {
-    size_t n = 0;
+    const struct record *r = l->record;
+    int e = 0;
 
-    for (size_t i = 0; i < r->n_steps && n < max; i++) {
+    for (size_t i = 0; e == 0 && i < l->n_keys; i++)
+        e = buf_append(out, l->keys[i], strlen(l->keys[i]) + 1);
+    for (size_t i = 0; e == 0 && l->n_keys == 0 && i < r->n_steps; i++) {
         const struct record_step *s = &r->steps[i];
-
-        if (s->type && s->type->key_prefix && s->short_id &&
-            str_format(keys[n], sizeof(keys[n]), "%s%s", s->type->key_prefix, s->short_id) == 0)
-            n++;
+        if (s->type && s->type->key_prefix && s->short_id)
+            e = buf_printf(out, "%s%s%c", s->type->key_prefix, s->short_id, 0);
     }
-    return n;
+    return e;
 }
 
-static void life_tell(struct provision *p, struct life *l)
-{
-    char(*keys)[640] = calloc(64, sizeof(*keys));
-    const char *list[64];
-    size_t n = 0;
-    char phase[16];
+/* All that the cache is told, as one text: GOING or STAYING, the phase, the keys. A life that is
+ * over has none of it. Locked. */
+enum { GOING = '-', STAYING = '+' };
 
-    if (!keys)
-        return;
+static int describe(const struct life *l, struct buf *out)
+{
+    if (l->gone)
+        return 0;
+    int e = buf_printf(out, "%c%s%c", life_is_going(l) ? GOING : STAYING,
+                       record_phase_name(l->record->phase), 0);
+    return e < 0 ? e : describe_keys(l, out);
+}
+
+static int tell_cache(struct provision *p, const struct life *l, const struct buf *text)
+{
+    const char *keys[KEYS_MAX], *phase = text->data + 1, *end = text->data + text->len;
+    struct cache_record r = {.id = l->id, .family = l->family, .claim = l->claim, .phase = phase};
+
+    for (const char *key = phase + strlen(phase) + 1; key < end && r.n_keys < KEYS_MAX;
+         key += strlen(key) + 1)
+        keys[r.n_keys++] = key;
+    r.keys = keys;
+    r.deleting = *text->data == GOING;
+    return cache_put_record(p->cache, &r);
+}
+
+void life_tell(struct provision *p, struct life *l)
+{
+    struct buf text = BUF_INIT(TOLD_MAX);
+
     pthread_mutex_lock(&telling);
     pthread_mutex_lock(&p->lock);
-    bool gone = l->gone;
-    bool deleting = l->record->phase == PHASE_DELETING || l->intent > l->record->spent;
-    snprintf(phase, sizeof(phase), "%s", record_phase_name(l->record->phase));
-    if (l->n_keys > 0) {
-        for (; n < l->n_keys && n < 64; n++)
-            snprintf(keys[n], sizeof(keys[n]), "%s", l->keys[n]);
-    } else {
-        n = record_keys(l->record, keys, 64);
-    }
+    int e = describe(l, &text);
     pthread_mutex_unlock(&p->lock);
-
-    for (size_t i = 0; i < n; i++)
-        list[i] = keys[i];
-    if (gone)
-        cache_remove_record(p->cache, l->id, l->claim);
-    else
-        cache_put_record(p->cache, &(struct cache_record){.id = l->id,
-                                                          .family = l->family,
-                                                          .claim = l->claim,
-                                                          .phase = phase,
-                                                          .deleting = deleting,
-                                                          .keys = list,
-                                                          .n_keys = n});
+    bool news = !l->was_told || text.len != l->told.len ||
+                (text.len > 0 && memcmp(text.data, l->told.data, text.len) != 0);
+    if (e == 0 && news) {
+        e = text.len > 0 ? tell_cache(p, l, &text) : cache_remove_record(p->cache, l->id, l->claim);
+        l->was_told = e == 0;
+        buf_done(&l->told);
+        l->told = text;
+        text = BUF_INIT(TOLD_MAX);
+    }
     pthread_mutex_unlock(&telling);
-    free(keys);
+    buf_done(&text);
+}
+
+static void life_news(struct provision *p, struct life *l)
+{
+    life_tell(p, l);
     provision_notify(p, l->family, l->id, PROVISION_VIEW);
 }
 
@@ -157,6 +181,7 @@ static void life_drop_locked(struct provision *p, struct life *l)
     void *old = NULL;
 
     l->gone = true;
+    due_place(p, l);
     map_remove(p->lives, l->id);
     if (when) {
         *when = now_ms(p);
@@ -167,15 +192,6 @@ static void life_drop_locked(struct provision *p, struct life *l)
     pthread_cond_broadcast(&p->changed);
 }
 
-static bool record_same(const struct record *a, const struct record *b)
-{
-    _cleanup_free_ char *x = NULL, *y = NULL;
-
-    return record_print(a, &x, NULL) == 0 && record_print(b, &y, NULL) == 0 && streq(x, y);
-}
-
-/* The life that record belongs to, referenced; *ret_old one that it replaces; *ret_news whether
- * anything is new. NULL: no memory; record stays the caller's then. */
 /* A sweep takes long: what it read at its beginning must neither revive a life that ended meanwhile
  * nor set back one that went on. */
 static bool is_old_news(struct provision *p, const struct record *record, int64_t begun_ms)
@@ -188,8 +204,10 @@ static bool is_old_news(struct provision *p, const struct record *record, int64_
     return vanished && *vanished >= begun_ms;
 }
 
-static struct life *learn_locked(struct provision *p, struct record *record, struct life **ret_old,
-                                 bool *ret_news)
+/* The life that record belongs to, referenced; *ret_old one that it replaces; *ret_news whether
+ * anything is new. NULL: no memory; record stays the caller's then. */
+static struct life *learn_locked(struct provision *p, struct record *record, uint64_t digest,
+                                 struct life **ret_old, bool *ret_news)
 {
     struct life *l = map_get(p->lives, record->id);
 
@@ -198,7 +216,7 @@ static struct life *learn_locked(struct provision *p, struct record *record, str
         *ret_old = l;
         l = NULL;
     }
-    *ret_news = !l || !record_same(l->record, record);
+    *ret_news = !l || l->digest != digest;
     if (!l) {
         l = life_new(record, now_ms(p));
         if (!l || map_put(p->lives, l->id, l, NULL) < 0) {
@@ -209,11 +227,14 @@ static struct life *learn_locked(struct provision *p, struct record *record, str
     }
     record_free(l->record);
     l->record = record;
+    l->digest = digest;
     l->refs++;
+    due_place(p, l);
     return l;
 }
 
-struct life *life_learn(struct provision *p, struct record *record, int64_t begun_ms)
+struct life *life_learn(struct provision *p, struct record *record, const char *text,
+                        int64_t begun_ms, bool *ret_untold)
 {
     struct life *old = NULL;
     bool news = false;
@@ -227,28 +248,38 @@ struct life *life_learn(struct provision *p, struct record *record, int64_t begu
         l = known;
         l->refs++;
     } else if (!ignore) {
-        l = learn_locked(p, record, &old, &news);
+        l = learn_locked(p, record, hash_stable(text, strlen(text)), &old, &news);
     }
     pthread_mutex_unlock(&p->lock);
     if (ignore || !l)
         record_free(record);
     if (old) {
-        life_tell(p, old);
+        life_news(p, old);
         life_unref(p, old);
     }
+    if (ret_untold)
+        *ret_untold = l && news;
+    else if (l)
+        life_tell(p, l); /* old news, too: who learnt it may not have told it yet */
     if (l && news)
-        life_tell(p, l);
+        provision_notify(p, l->family, l->id, PROVISION_VIEW);
     return l;
 }
 
-void life_set_record(struct provision *p, struct life *l, struct record *record)
+void life_set_record(struct provision *p, struct life *l, struct record *record, const char *text)
 {
+    uint64_t digest = hash_stable(text, strlen(text));
+
     pthread_mutex_lock(&p->lock);
+    bool news = l->digest != digest;
     record_free(l->record);
     l->record = record;
+    l->digest = digest;
     l->written_ms = now_ms(p);
+    due_place(p, l);
     pthread_mutex_unlock(&p->lock);
-    life_tell(p, l);
+    if (news)
+        life_news(p, l);
 }
 
 void life_not_found(struct provision *p, const char *id, int64_t begun_ms)
@@ -275,18 +306,23 @@ void life_vanished(struct provision *p, struct life *l)
     pthread_mutex_unlock(&p->lock);
     if (!was_listed)
         return;
-    life_tell(p, l);
+    life_news(p, l);
     life_unref(p, l); /* the table's */
 }
 
-/* Locked. A new intent is work of its own: nothing puts it off, and its grace begins. */
-static void note_intent(struct provision *p, struct life *l, unsigned intent)
+/* Locked. A new intent is work of its own: nothing puts it off, and its grace begins. Whether the
+ * service is going by it. */
+static bool note_intent(struct provision *p, struct life *l, unsigned intent)
 {
+    bool was_going = life_is_going(l);
+
     if (intent <= l->intent)
-        return;
+        return false;
     l->intent = intent;
     l->intent_ms = now_ms(p);
     l->next_try_ms = 0;
+    due_place(p, l);
+    return life_is_going(l) != was_going;
 }
 
 void life_set_children(struct provision *p, struct life *l, const struct children *c,
@@ -301,10 +337,9 @@ void life_set_children(struct provision *p, struct life *l, const struct childre
                       (c->owner_n == 0 ||
                        (streq(c->owner.nonce, l->owner.nonce) && c->owner.beat == l->owner.beat &&
                         c->owner.released == l->owner.released));
-    bool was_deleting = l->intent > l->record->spent;
-    bool newly_protected = l->is_protected != c->is_protected;
+    bool news = l->is_protected != c->is_protected;
 
-    note_intent(p, l, c->intent);
+    news |= note_intent(p, l, c->intent);
     l->is_protected = c->is_protected;
     if (!same_owner) {
         l->owner_n = c->owner_n;
@@ -312,22 +347,21 @@ void life_set_children(struct provision *p, struct life *l, const struct childre
         l->owner_since_ms = now_ms(p);
     }
     l->owner_seen_ms = begun_ms;
-    bool news = was_deleting != (l->intent > l->record->spent);
     pthread_mutex_unlock(&p->lock);
     if (news)
-        life_tell(p, l);
-    else if (newly_protected)
-        provision_notify(p, l->family, l->id, PROVISION_VIEW);
+        life_news(p, l);
 }
 
 void life_set_intent(struct provision *p, struct life *l, unsigned intent)
 {
     pthread_mutex_lock(&p->lock);
-    note_intent(p, l, intent);
+    bool news = note_intent(p, l, intent);
     l->kicked = true;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
-    life_tell(p, l);
+    life_tell(p, l); /* whoever saw the intent first may not have told it yet */
+    if (news)
+        provision_notify(p, l->family, l->id, PROVISION_VIEW);
 }
 
 static int key_add(struct life *l, const char *key)
@@ -370,57 +404,9 @@ void life_set_health(struct provision *p, struct life *l, bool degraded, const c
     l->degraded = degraded;
     snprintf(l->trouble, sizeof(l->trouble), "%s", trouble);
     l->checked_wall_ms = wall_ms(p);
-    l->checked_ms = now_ms(p);
+    due_checked(p, l);
     pthread_mutex_unlock(&p->lock);
-    provision_notify(p, l->family, l->id, PROVISION_VIEW);
-}
-
-/* --- events --- */
-
-static void event_field(struct buf *b, const char *s)
-{
-    if (!s || !*s)
-        s = "-";
-    buf_putc(b, '\t');
-    for (; *s; s++)
-        buf_putc(b, (unsigned char)*s < ' ' || *s == 0x7f ? ' ' : *s);
-}
-
-void life_event(struct provision *p, struct life *l, const char *logical, const char *action,
-                const char *physical, const char *fmt, ...)
-{
-    _cleanup_buf_ struct buf text = BUF_INIT(2048), line = BUF_INIT(4096);
-    char when[CLOCK_TIME_SIZE];
-    va_list ap;
-
-    va_start(ap, fmt);
-    buf_vprintf(&text, fmt, ap);
-    va_end(ap);
-    int64_t now = wall_ms(p);
-    buf_puts(&line, clock_format(now, when));
-    event_field(&line, logical);
-    event_field(&line, action);
-    event_field(&line, physical);
-    event_field(&line, buf_str(&text));
-    buf_putc(&line, '\n');
-
-    pthread_mutex_lock(&p->lock);
-    if (buf_append(&l->events, line.data, line.len) == 0) /* a full log keeps its beginning */
-        l->events_wall_ms = now;
-    pthread_mutex_unlock(&p->lock);
-    provision_notify(p, l->family, l->id, PROVISION_EVENTS);
-}
-
-void life_event_fault(struct provision *p, struct life *l, const char *logical, const char *action,
-                      const char *physical, const char *what, const struct fault *f)
-{
-    _cleanup_buf_ struct buf text = BUF_INIT(2048);
-    const char *const parts[] = {what, f->call, f->code, f->message};
-
-    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-        if (parts[i] && parts[i][0])
-            buf_printf(&text, "%s%s", text.len ? ": " : "", parts[i]);
-    life_event(p, l, logical, action, physical, "%s", buf_str(&text));
+    provision_notify(p, l->family, l->id, PROVISION_VIEW); /* at least `checked` is new */
 }
 
 /* --- copies --- */

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <sys/queue.h>
+
 #include "base/buf.h"
 #include "provision/record.h"
 
@@ -19,6 +21,7 @@ struct life {
     /* Under the lock. */
     unsigned refs;
     struct record *record; /* last known; never NULL, replaced as a whole */
+    uint64_t digest;       /* of the text that record was read from or written as */
     bool is_protected;
     unsigned intent;   /* highest delete-K that was seen, 0: none */
     int64_t intent_ms; /* monotonic: when it was first seen here; DeleteGrace counts from it */
@@ -32,6 +35,8 @@ struct life {
     int64_t written_ms;  /* monotonic: when this daemon wrote the record last, or first knew of it:
                             reads that  were begun before are too old to be believed */
     int64_t polled_ms;   /* monotonic: when it was last read by itself */
+    bool suspect;        /* something else says that record is not the newest */
+    uint64_t tagged;     /* digest of claim and phase as the tag index last had them */
     bool engaged;        /* an engine thread of this daemon works on it */
     unsigned tries;      /* how often this daemon has worked on it */
     int64_t next_try_ms; /* monotonic: not taken up again before it */
@@ -46,10 +51,18 @@ struct life {
     int64_t checked_ms; /* monotonic; 0: never */
     char **keys;        /* of the things without an ARN, as steps found them; n_keys */
     size_t n_keys;
+    TAILQ_ENTRY(life) due, resting; /* due.c; on_due, on_resting: whether it is on the list */
+    bool on_due, on_resting;
+    int64_t looked_ms; /* monotonic: when it last was due; 0: not since it is on the list */
+
+    /* life_tell's own. */
+    struct buf told; /* to the cache */
+    bool was_told;
 };
 
-/* Whether there is work (engine.md 5). Call with the lock held, or on a copy. */
+/* Whether there is work (engine.md 5), and whether it is a teardown. Locked. */
 bool life_has_work(const struct life *l);
+bool life_is_going(const struct life *l);
 
 /* A reference to the life of this id, or NULL. */
 struct life *life_get(struct provision *p, const char *id);
@@ -57,12 +70,15 @@ struct life *life_ref(struct provision *p, struct life *l);
 void life_unref(struct provision *p, struct life *l);
 
 /* The life of this record: made, or brought up to date, from record (taken over), which a read
- * begun at monotonic begun_ms gave (INT64_MAX: just claimed). Another claim than the one known: the
- * old life is gone first. Tells the cache. NULL: no memory, or the record was seen to vanish since.
- */
-struct life *life_learn(struct provision *p, struct record *record, int64_t begun_ms);
-/* Own overwrite of the record was answered. Takes record. */
-void life_set_record(struct provision *p, struct life *l, struct record *record);
+ * begun at monotonic begun_ms gave as text (INT64_MAX: just claimed). Another claim than the one
+ * known: the old life is gone first. ret_untold: whether there is news that the caller has to give
+ * to life_tell; NULL: it is done. NULL: no memory, or the record was seen to vanish since. */
+struct life *life_learn(struct provision *p, struct record *record, const char *text,
+                        int64_t begun_ms, bool *ret_untold);
+/* Tells the cache what it has not been told. */
+void life_tell(struct provision *p, struct life *l);
+/* Own overwrite of the record with text was answered, or it was read by its owner. Takes record. */
+void life_set_record(struct provision *p, struct life *l, struct record *record, const char *text);
 /* The record is seen to be gone: tells the cache, notes the time for `EBUSY for 30 s`. */
 void life_vanished(struct provision *p, struct life *l);
 /* The same, by a reader: nothing where an engine works on it or where it is newer than the read. */

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "awsapi/ssm.h"
 #include "base/str.h"
 
 enum { ENGINES_MAX = 256, STEPS_MAX = 512 };
@@ -45,97 +44,37 @@ void provision_notify(struct provision *p, const char *family, const char *id, u
         p->observer(p->observer_arg, family, id, what);
 }
 
-void provision_notify_all(struct provision *p)
+/* Views tell whether a service was made from the blueprint as it is now. */
+static void notify_family(struct provision *p, const char *family)
 {
-    _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(p->cache);
+    struct life **lives = NULL;
+    size_t n = 0;
 
-    for (size_t i = 0; s && i < s->n_services; i++)
-        if (s->services[i]->managed)
-            provision_notify(p, s->services[i]->family->id, s->services[i]->id, PROVISION_VIEW);
+    provision_notify(p, family, NULL, 0);
+    if (life_list(p, &lives, &n) < 0)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        if (streq(lives[i]->family, family))
+            provision_notify(p, family, lives[i]->id, PROVISION_VIEW);
+        life_unref(p, lives[i]);
+    }
+    free(lives);
 }
 
 void provision_blueprints_changed(struct provision *p)
 {
-    char **names = NULL;
+    char **names = NULL, **changed = NULL;
     size_t n = 0;
 
     if (catalog_names(p->catalog, &names, &n) < 0)
         return;
     cache_set_blueprints(p->cache, (const char *const *)names, n);
-    for (size_t i = 0; i < n; i++)
-        provision_notify(p, names[i], NULL, 0);
     catalog_names_free(names);
+    changed = catalog_take_changed(p->catalog);
+    for (size_t i = 0; changed && changed[i]; i++)
+        notify_family(p, changed[i]);
+    catalog_names_free(changed);
 }
-
-/* --- records that cannot be read --- */
-
-void provision_set_bad_record(struct provision *p, const char *id, const struct fault *f)
-{
-    char *line = f ? str_printf("/svcfs/%s: %s", id, f->message) : NULL;
-    void *old = NULL;
-
-    pthread_mutex_lock(&p->lock);
-    if (!line)
-        old = map_remove(p->bad_records, id);
-    else if (map_put(p->bad_records, id, line, &old) < 0)
-        old = line;
-    pthread_mutex_unlock(&p->lock);
-    free(old);
-}
-
-bool provision_is_bad_record(struct provision *p, const char *id)
-{
-    pthread_mutex_lock(&p->lock);
-    bool bad = map_get(p->bad_records, id) != NULL;
-    pthread_mutex_unlock(&p->lock);
-    return bad;
-}
-
-void provision_keep_bad_records(struct provision *p, const struct ssm_parameters *all)
-{
-    struct map_iter it = {0};
-    const char *key;
-    void *line;
-
-    pthread_mutex_lock(&p->lock);
-    while (map_next(p->bad_records, &it, &key, &line)) {
-        bool there = false;
-        for (size_t i = 0; i < all->n && !there; i++) {
-            const char *id = str_after(all->items[i].name, "/svcfs/");
-            there = id && streq(id, key);
-        }
-        if (!there) {
-            map_remove(p->bad_records, key);
-            free(line);
-        }
-    }
-    pthread_mutex_unlock(&p->lock);
-}
-
-static void problem_line(void *arg, const char *line)
-{
-    buf_printf(arg, "%s\n", line);
-}
-
-int provision_problems(struct provision *p, struct buf *out)
-{
-    struct map_iter it = {0};
-    const char *key;
-    void *value;
-
-    if (p->catalog)
-        catalog_problems(p->catalog, problem_line, out);
-    pthread_mutex_lock(&p->lock);
-    if (p->records_fault.err)
-        buf_printf(out, "the records cannot be read: %s: %s: %s\n", p->records_fault.call,
-                   p->records_fault.code, p->records_fault.message);
-    while (map_next(p->bad_records, &it, &key, &value))
-        buf_printf(out, "%s\n", (char *)value);
-    pthread_mutex_unlock(&p->lock);
-    return 0;
-}
-
-/* --- blueprints --- */
 
 char *provision_blueprint(struct provision *p, const char *family, int64_t *ret_mtime_ms)
 {
@@ -152,6 +91,19 @@ static bool id_used(struct provision *p, const char *id)
     bool used = map_get(p->lives, id) != NULL;
     pthread_mutex_unlock(&p->lock);
     return used || life_since_vanished(p, id) >= 0;
+}
+
+static void problem_line(void *arg, const char *line)
+{
+    buf_printf(arg, "%s\n", line);
+}
+
+int provision_problems(struct provision *p, struct buf *out)
+{
+    if (p->catalog)
+        catalog_problems(p->catalog, problem_line, out);
+    records_problems(p, out);
+    return 0;
 }
 
 int provision_next_id(struct provision *p, const char *family, char out[64], struct fault *f)
@@ -207,8 +159,12 @@ static int make_parts(struct provision *p, const struct provision_options *o, st
     p->lives = map_new();
     p->vanished = map_new();
     p->bad_records = map_new();
-    p->leftovers = map_new();
-    if (!p->stop || !p->lives || !p->vanished || !p->bad_records || !p->leftovers)
+    p->watch.leftovers = map_new();
+    p->watch.asked = map_new();
+    TAILQ_INIT(&p->due.work);
+    TAILQ_INIT(&p->due.resting);
+    if (!p->stop || !p->lives || !p->vanished || !p->bad_records || !p->watch.leftovers ||
+        !p->watch.asked)
         return fault_set(f, -ENOMEM, "no memory");
     r = jobs_new(&p->engines, "engine", ENGINES_MAX);
     if (r == 0)
@@ -281,10 +237,10 @@ void provision_free(struct provision *p)
     jobs_free(p->engines);
     jobs_free(p->steps);
     catalog_free(p->catalog);
+    watch_done(p);
     free_lives(p);
     map_free_with(p->vanished, free);
     map_free_with(p->bad_records, free);
-    map_free_with(p->leftovers, free);
     cancel_unref(p->stop);
     free(p->account);
     free(p->region);

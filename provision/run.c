@@ -235,8 +235,8 @@ int run_write_record(struct run *r, struct fault *f)
     }
     if (e < 0)
         return e;
-    life_set_record(r->p, r->life,
-                    steal_ptr(copy)); /* who waits for it need not wait for the tag */
+    life_set_record(r->p, r->life, steal_ptr(copy),
+                    text); /* who waits for it need not wait for the tag */
     tag_phase(r);
     return 0;
 }

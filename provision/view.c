@@ -26,7 +26,7 @@ const char *service_status_name(enum service_status s)
 /* Locked. */
 static enum service_status status_of_life(const struct life *l)
 {
-    if (l->record->phase == PHASE_DELETING || l->intent > l->record->spent)
+    if (life_is_going(l))
         return STATUS_DELETING;
     if (l->record->phase == PHASE_CREATING)
         return STATUS_CREATING;
@@ -49,7 +49,7 @@ static enum service_status status_of_tags(struct provision *p, const struct inde
 
     if (!s->managed)
         return STATUS_UNMANAGED;
-    if (p->records_fault.err || map_get(p->bad_records, s->id))
+    if (p->records_fault.err || records_bad(p, s->id))
         return STATUS_UNKNOWN;
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
         if (streq(table[i].phase, s->phase))
@@ -62,8 +62,7 @@ static struct life *life_of(struct provision *p, const struct index_service *s)
 {
     struct life *l = map_get(p->lives, s->id);
 
-    bool good =
-        l && s->managed && streq(l->family, s->family->id) && !map_get(p->bad_records, s->id);
+    bool good = l && s->managed && streq(l->family, s->family->id) && !records_bad(p, s->id);
 
     return good ? l : NULL;
 }
@@ -116,7 +115,7 @@ static const char *error_text(struct provision *p, struct arena *a, const struct
     } else if (status == STATUS_UNKNOWN && p->records_fault.err) {
         f = p->records_fault;
     } else if (status == STATUS_UNKNOWN) {
-        const char *why = map_get(p->bad_records, s->id);
+        const char *why = records_bad(p, s->id);
         fault_set(&f, -EPROTO, "%s", why ? why : "the record has not been read yet");
     } else {
         return NULL;
@@ -202,23 +201,6 @@ static json_t *record_json(struct provision *p, const struct life *l)
                      "protected", l->is_protected, "steps", steps);
 }
 
-/* A new reference; NULL: no memory. Locked. */
-static json_t *document(struct provision *p, const struct view *v, const struct index_service *s,
-                        const struct life *l)
-{
-    json_t *outputs = json_object();
-
-    for (size_t i = 0; i < v->view.n_outputs; i++)
-        json_object_set_new(outputs, v->view.outputs[i].name,
-                            json_string(v->view.outputs[i].value));
-    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:o, s:o, s:o}", "id", s->id,
-                     "family", s->family->id, "status", service_status_name(v->view.status),
-                     "managed", l || s->managed, "created", time_json(v->view.created_wall_ms),
-                     "changed", time_json(v->view.changed_wall_ms), "checked",
-                     time_json(v->view.checked_wall_ms), "error", v->view.error, "outputs", outputs,
-                     "record", l ? record_json(p, l) : json_null(), "resources", resources_json(s));
-}
-
 static int fill(struct provision *p, struct view *v, const struct index_service *s,
                 const struct life *l)
 {
@@ -238,9 +220,10 @@ static int fill(struct provision *p, struct view *v, const struct index_service 
     return r < 0 ? -ENOMEM : 0;
 }
 
-/* doc (may be NULL) gets the document of the same moment. */
+/* ret_record (may be NULL) gets what the document says of the record at the same moment: a new
+ * reference. */
 static int view_new(struct provision *p, const struct index_service *service,
-                    struct service_view **ret, json_t **doc)
+                    struct service_view **ret, json_t **ret_record)
 {
     struct view *v = calloc(1, sizeof(*v));
 
@@ -252,8 +235,8 @@ static int view_new(struct provision *p, const struct index_service *service,
         pthread_mutex_lock(&p->lock);
         const struct life *l = life_of(p, service);
         r = fill(p, v, service, l);
-        if (r == 0 && doc && !(*doc = document(p, v, service, l)))
-            r = -ENOMEM;
+        if (r == 0 && ret_record)
+            *ret_record = l ? record_json(p, l) : json_null();
         pthread_mutex_unlock(&p->lock);
     }
     if (r < 0) {
@@ -275,14 +258,30 @@ static int append_text(const char *text, size_t size, void *out)
     return buf_append(out, text, size) < 0 ? -1 : 0;
 }
 
+/* Takes record; NULL: no memory. Without the lock: most of it is the snapshot's. */
+static json_t *document(const struct service_view *v, const struct index_service *s, json_t *record)
+{
+    json_t *outputs = json_object();
+
+    for (size_t i = 0; i < v->n_outputs; i++)
+        json_object_set_new(outputs, v->outputs[i].name, json_string(v->outputs[i].value));
+    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:o, s:o, s:o}", "id", s->id,
+                     "family", s->family->id, "status", service_status_name(v->status), "managed",
+                     !json_is_null(record) || s->managed, "created", time_json(v->created_wall_ms),
+                     "changed", time_json(v->changed_wall_ms), "checked",
+                     time_json(v->checked_wall_ms), "error", v->error, "outputs", outputs, "record",
+                     record, "resources", resources_json(s));
+}
+
 int provision_document(struct provision *p, const struct index_service *service, struct buf *out)
 {
     _cleanup_(service_view_freep) struct service_view *v = NULL;
-    _cleanup_json_ json_t *doc = NULL;
-    int r = view_new(p, service, &v, &doc);
+    json_t *record = NULL;
+    int r = view_new(p, service, &v, &record);
 
     if (r < 0)
         return r;
+    _cleanup_json_ json_t *doc = document(v, service, record);
     return json_dump_callback(doc, append_text, out, JSON_INDENT(2)) < 0 ? -ENOMEM
                                                                          : buf_putc(out, '\n');
 }

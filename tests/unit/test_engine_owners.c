@@ -180,7 +180,10 @@ static void test_leftovers(void **state)
 
 static bool bad(_unused_ struct scene *s, struct daemon *d, const char *id)
 {
-    return provision_is_bad_record(d->p, id);
+    pthread_mutex_lock(&d->p->lock);
+    bool is = records_bad(d->p, id) != NULL;
+    pthread_mutex_unlock(&d->p->lock);
+    return is;
 }
 
 static bool good(struct scene *s, struct daemon *d, const char *id)

@@ -1,0 +1,112 @@
+/*
+ * What the tag index tells of the records, for nothing: each record is tagged with its claim and
+ * its phase (svcfs:phase), so a sweep of the index, a call for a hundred records, shows what other
+ * machines begin and end long before a sweep of the records comes by. The tags lag behind, and
+ * tagging may fail; so they are only ever a reason to read the record, and only where they say
+ * something new: a claim and phase that were looked into once are not looked into again.
+ */
+#include "provision/internal.h"
+
+#include <errno.h>
+
+#include "base/hash.h"
+#include "base/str.h"
+
+/* Links are sorted, and ssm.parameter is among the last. */
+static const struct index_resource *record_of(const struct index_service *s)
+{
+    for (size_t i = s->n_resources; i-- > 0;) {
+        const struct index_resource *r = s->resources[i];
+        const char *id = str_after(r->id, "svcfs+");
+        if (id && streq(id, s->id) && streq(r->type, "parameter") && streq(r->service, "ssm"))
+            return r;
+    }
+    return NULL;
+}
+
+/* Of somebody else's claim there is no life yet. Before the first sweep has come by that is so for
+ * all, and only what is at work is worth a call. */
+static void ask(struct provision *p, const char *id, const char *phase, uint64_t tagged)
+{
+    struct watch *w = &p->watch;
+    bool at_work = streq(phase, "creating") || streq(phase, "deleting");
+
+    if ((!p->swept && !at_work) || (uint64_t)(uintptr_t)map_get(w->asked, id) == tagged)
+        return;
+    char **more = reallocarray(w->unread, w->n_unread + 1, sizeof(*more));
+    if (!more)
+        return;
+    w->unread = more;
+    more[w->n_unread] = strdup(id);
+    if (more[w->n_unread] && map_put(w->asked, id, (void *)(uintptr_t)tagged, NULL) == 0)
+        w->n_unread++;
+    else
+        free(more[w->n_unread]);
+}
+
+static void look_at(struct provision *p, const struct index_service *s)
+{
+    const struct index_resource *r = s->managed ? record_of(s) : NULL;
+    const char *phase = r ? index_tag(r, TAG_PHASE) : NULL,
+               *claim = r ? index_tag(r, TAG_CLAIM) : NULL;
+    char text[CLAIM_SIZE + 32];
+
+    if (!phase || !claim || str_format(text, sizeof(text), "%s %s", claim, phase) < 0)
+        return;
+    uint64_t tagged = hash_stable(text, strlen(text)) | 1; /* 0 is: never */
+    pthread_mutex_lock(&p->lock);
+    struct life *l = map_get(p->lives, s->id);
+    if (l && l->tagged != tagged) {
+        l->tagged = tagged;
+        l->suspect =
+            l->suspect || (!l->engaged && !(streq(claim, l->claim) &&
+                                            streq(phase, record_phase_name(l->record->phase))));
+        due_place(p, l);
+    } else if (!l && !records_bad(p, s->id)) {
+        ask(p, s->id, phase, tagged);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void read_one(struct provision *p)
+{
+    struct aws_ctx ctx = {.cancel = p->stop, .rate = WATCH_RATE};
+    struct watch *w = &p->watch;
+    _cleanup_free_ char *id = w->unread[--w->n_unread];
+    struct life *l = NULL;
+
+    int r = watch_read(p, id, &ctx, &l, NULL);
+    if (r < 0 && r != -ENOENT && r != -EPROTO)
+        map_remove(w->asked, id);
+    life_unref(p, l);
+}
+
+void tags_turn(struct provision *p, int64_t *next)
+{
+    struct watch *w = &p->watch;
+    _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(p->cache);
+
+    for (size_t i = 0; s && s->generation != w->generation && i < s->n_families; i++) {
+        const struct index_family *f = s->families[i];
+        for (size_t k = 0; k < f->n_services; k++)
+            look_at(p, f->services[k]);
+        for (size_t k = 0; k < f->n_deleting; k++)
+            look_at(p, f->deleting[k]);
+    }
+    if (s)
+        w->generation = s->generation;
+    if (w->n_unread > 0) {
+        read_one(p);
+        *next = 0;
+    }
+}
+
+void tags_asked(struct provision *p)
+{
+    struct map *none = map_new();
+
+    if (!none)
+        return;
+    map_free(p->watch.asked);
+    p->watch.asked = none;
+}
