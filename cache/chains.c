@@ -3,7 +3,8 @@
  * type, side by side: sum over the types of ceil(n/100) calls. The first sweep is one chain over
  * everything, the census: nobody knows the types yet, and it costs the fewest calls. It comes again
  * with every tenth sweep, since a type that somebody else used for the first time is seen by it
- * alone.
+ * alone; and behind a sweep that brought records, which is what another daemon's mkdir looks like.
+ * Records are looked for in any case: without them a managed service is shown as unmanaged.
  *
  * Strays, which have an id and no family, can only be found by reading all that has an id, which is
  * the whole account a second time; so that goes with the census of an explicit refresh and with
@@ -69,14 +70,9 @@ static struct chain *add(struct chains *c, enum chain_kind kind)
     return &all[c->n++];
 }
 
-/* There are some dozens of types at most, and neighbours in no order: a search from the front is as
- * good as a map. */
-static int add_type(struct chains *c, const char *key, bool expected)
+/* There are some dozens of types at most: a search from the front is as good as a map. */
+static int add_type(struct chains *c, const char *type, bool expected)
 {
-    char type[CHAIN_TYPE_SIZE];
-
-    if (chain_type(key, type) < 0)
-        return 0; /* a thing without an ARN is not in the tag index */
     for (size_t i = 0; i < c->n; i++)
         if (streq(c->all[i].what, type)) {
             c->all[i].expected |= expected;
@@ -85,9 +81,17 @@ static int add_type(struct chains *c, const char *key, bool expected)
     struct chain *chain = add(c, CHAIN_TYPE);
     if (!chain)
         return -ENOMEM;
-    memcpy(chain->what, type, sizeof(type));
+    snprintf(chain->what, sizeof(chain->what), "%s", type);
     chain->expected = expected;
     return 0;
+}
+
+static int add_type_of(struct chains *c, const char *key, bool expected)
+{
+    char type[CHAIN_TYPE_SIZE];
+
+    /* A thing without an ARN is not in the tag index. */
+    return chain_type(key, type) < 0 ? 0 : add_type(c, type, expected);
 }
 
 static int add_types(struct chains *c, const struct chains_input *in)
@@ -100,13 +104,13 @@ static int add_types(struct chains *c, const struct chains_input *in)
     while (e == 0 && map_next(in->last->by_key, &it, &key, &value)) {
         const struct overlay_entry *o = map_get(in->overlay, key);
         if (raw_tag(value, in->family_tag))
-            e = add_type(c, key, !(o && o->gone));
+            e = add_type_of(c, key, !(o && o->gone));
     }
     it = (struct map_iter){0};
     while (e == 0 && map_next(in->overlay, &it, &key, &value))
         if (!((const struct overlay_entry *)value)->gone)
-            e = add_type(c, key, false);
-    return e;
+            e = add_type_of(c, key, false);
+    return e == 0 && c->n > 0 ? add_type(c, "ssm:parameter", false) : e;
 }
 
 int chains_choose(const struct chains_input *in, struct chains *ret)
@@ -115,7 +119,7 @@ int chains_choose(const struct chains_input *in, struct chains *ret)
     struct chains c = {0};
     int e = 0;
 
-    if (in->last && !in->last->untyped && !strays)
+    if (in->last && !in->last->untyped && !in->last->news && !strays)
         e = add_types(&c, in);
     if (e == 0 && c.n == 0 && !add(&c, CHAIN_CENSUS))
         e = -ENOMEM;

@@ -20,6 +20,7 @@ struct raw_resources {
     int64_t begun_wall_ms;
     bool saved;   /* by an earlier daemon */
     bool untyped; /* the filters by type contradict the whole list: not to be used for a while */
+    bool news;    /* records came: who made them may have used types that nobody knows here */
 };
 struct raw_resources *raw_resources_new(void); /* NULL: no memory */
 void raw_resources_free(struct raw_resources *r);

@@ -3,7 +3,8 @@
  * is whole only when all of its chains are; else nothing of it is used.
  *
  * Calls: one a page of 100, and no more: ceil(N/100) for a census, the sum over the types of
- * ceil(n/100) for a sweep by types (chains.c says which it is, and why).
+ * ceil(n/100) for a sweep by types (and one for records where there are none); chains.c says which
+ * it is, and why.
  *
  * A page token after an error may give a short list without a word, so a chain that breaks is
  * thrown away and begun anew, alone. Only a chain that has begun: its first page was tried several
@@ -316,6 +317,18 @@ static int sweep_census(const struct sweep_env *e, const struct chain *doubted,
     return r;
 }
 
+static bool has_new_record(const struct raw_resources *all, const struct raw_resources *last)
+{
+    struct map_iter it = {0};
+    const char *key;
+    void *value;
+
+    while (map_next(all->by_key, &it, &key, &value))
+        if (strstr(key, ":parameter/svcfs/") && !map_get(last->by_key, key))
+            return true;
+    return false;
+}
+
 int sweep_resources(const struct sweep_env *e, const struct chains *chains,
                     const struct raw_resources *last, struct raw_resources **ret, struct fault *f)
 {
@@ -330,8 +343,10 @@ int sweep_resources(const struct sweep_env *e, const struct chains *chains,
         all->untyped = last && last->untyped && !strays;
     if (r == 0 && last && !strays && keep_strays(all, last, e->family_tag) < 0)
         r = fault_set(f, -ENOMEM, "no memory");
-    if (r == 0)
+    if (r == 0) {
+        all->news = last && has_new_record(all, last);
         *ret = steal_ptr(all);
+    }
     return r;
 }
 

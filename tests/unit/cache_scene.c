@@ -17,7 +17,7 @@ static void wake(void *arg)
 }
 
 /* What is asked for. */
-enum question { GROUPS, NAMES, FAMILY_PAGES, CENSUS, TYPE, STRAYS };
+enum question { GROUPS, NAMES, FAMILY_PAGES, CENSUS, TYPE, RECORDS, STRAYS };
 
 static bool has(const struct http_request *r, const char *text)
 {
@@ -33,7 +33,7 @@ static enum question question_of(const struct http_request *r)
     if (has(r, "Values"))
         return FAMILY_PAGES;
     if (has(r, "ResourceTypeFilters"))
-        return TYPE;
+        return has(r, "ssm:parameter") ? RECORDS : TYPE;
     return has(r, "service-family") ? CENSUS : STRAYS;
 }
 

@@ -86,27 +86,30 @@ static void test_choice(void **state)
     world_add(w, SG("sg-1"), FAMILY("wp"));
     world_add(w, SG("sg-2"), FAMILY("wp"));
     world_add(w, "arn:aws:sns:r:1:stray", SERVICE("n1"));
-    check_chains(&in, "ec2:security-group!");
+    check_chains(&in, "ec2:security-group! ssm:parameter");
     in.asked = true;
     check_chains(&in, "census strays");
     in.asked = false;
     in.sweeps = CENSUS_EVERY - 2;
-    check_chains(&in, "ec2:security-group!");
+    check_chains(&in, "ec2:security-group! ssm:parameter");
     in.sweeps = CENSUS_EVERY - 1;
     check_chains(&in, "census strays");
     in.sweeps = 0;
     w->swept->untyped = true;
     check_chains(&in, "census");
     w->swept->untyped = false;
+    w->swept->news = true;
+    check_chains(&in, "census");
+    w->swept->news = false;
 
     /* Own writes bring types, of which nothing need be there yet; and take them. */
     overlay_put(&w->overlay, "arn:aws:ecs:r:1:service/c/web", tags, 1, NULL, 0);
     overlay_put(&w->overlay, "mariadb/user/h:1+n1", tags, 0, NULL, 0);
-    check_chains(&in, "ec2:security-group! ecs:service");
+    check_chains(&in, "ec2:security-group! ecs:service ssm:parameter");
     overlay_gone(&w->overlay, SG("sg-1"), w->swept, 0);
-    check_chains(&in, "ec2:security-group! ecs:service");
+    check_chains(&in, "ec2:security-group! ecs:service ssm:parameter");
     overlay_gone(&w->overlay, SG("sg-2"), w->swept, 0);
-    check_chains(&in, "ec2:security-group ecs:service");
+    check_chains(&in, "ec2:security-group ecs:service ssm:parameter");
 }
 
 static void test_pauses(void **state)

@@ -229,6 +229,31 @@ static void test_types(void **state)
     assert_int_equal(sent_with(t, "service-family"), 5);
 }
 
+/* Records that were not there before are news: the next sweep has to look for their types. */
+static void test_news(void **state)
+{
+    static const struct fake_answer one[] = {PAGE(ENTRY(RECORD("n1"), WP), "")},
+                                    two[] = {PAGE(
+                                        ENTRY(RECORD("n1"), WP) "," ENTRY(RECORD("n2"), WP), "")};
+    static struct chain census = {.kind = CHAIN_CENSUS};
+    static const struct chains chains = {&census, 1};
+    const struct fake_answer *const answers[] = {one, one, two, two};
+    const bool news[] = {false, false, true, false};
+    struct raw_resources *last = NULL;
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+        _cleanup_fake_ struct fake_transport *t = fake_new(answers[i], 1);
+        struct sweep_env env = env_of(t, NULL);
+        struct raw_resources *all = NULL;
+        assert_int_equal(sweep_resources(&env, &chains, last, &all, NULL), 0);
+        assert_int_equal(all->news, news[i]);
+        raw_resources_free(last);
+        last = all;
+    }
+    raw_resources_free(last);
+}
+
 /* One that fails for good ends the sweep: no further chain is begun. */
 static void test_types_fail(void **state)
 {
@@ -412,13 +437,21 @@ static void test_groups_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_strays),       cmocka_unit_test(test_types),
-        cmocka_unit_test(test_types_fail),   cmocka_unit_test(test_doubt),
-        cmocka_unit_test(test_family),       cmocka_unit_test(test_many_tags),
-        cmocka_unit_test(test_anew),         cmocka_unit_test(test_gives_up),
-        cmocka_unit_test(test_cancelled),    cmocka_unit_test(test_group_kinds),
-        cmocka_unit_test(test_groups_fail),  cmocka_unit_test(test_silent),
-        cmocka_unit_test(test_group_closed), cmocka_unit_test(test_group_queries_kept),
+        cmocka_unit_test(test_strays),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_types_fail),
+        cmocka_unit_test(test_news),
+        cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_family),
+        cmocka_unit_test(test_many_tags),
+        cmocka_unit_test(test_anew),
+        cmocka_unit_test(test_gives_up),
+        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_group_kinds),
+        cmocka_unit_test(test_groups_fail),
+        cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_group_closed),
+        cmocka_unit_test(test_group_queries_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
