@@ -252,43 +252,56 @@ static int keep_strays(struct raw_resources *all, const struct raw_resources *la
     return 0;
 }
 
-/* ret_empty (may be NULL) gets the chain that was not to be believed, and *ret then nothing. */
+/* What has become of it, when all chains have ended. */
+static int conclude(struct sweep *s, const struct cancel *cancel, struct raw_resources **ret,
+                    const struct chain **ret_empty, struct fault *f)
+{
+    if (s->result < 0)
+        return fault_copy(f, &s->fault);
+    if (cancel_raised(cancel))
+        return fault_set(f, -ECANCELED, "stopped");
+    if (s->empty) {
+        *ret_empty = s->empty->chain;
+        return 0;
+    }
+    _cleanup_(raw_resources_freep) struct raw_resources *all = raw_resources_new();
+    if (!all || merge(s, all) < 0)
+        return fault_set(f, -ENOMEM, "no memory");
+    *ret = steal_ptr(all);
+    return 0;
+}
+
+static void sweep_done(struct sweep *s)
+{
+    for (size_t i = 0; s->runs && i < s->n; i++)
+        run_clear(&s->runs[i]);
+    free(s->runs);
+    cancel_unref(s->cancel);
+    pthread_cond_destroy(&s->ended);
+    pthread_mutex_destroy(&s->lock);
+}
+
+/* *ret_empty gets the chain that is not to be believed, if one is; then *ret gets nothing. Only a
+ * chain of a type can be one. */
 static int sweep_chains(const struct sweep_env *e, const struct chains *chains, const char *family,
                         struct raw_resources **ret, const struct chain **ret_empty, struct fault *f)
 {
-    struct sweep s = {.n = chains->n,
-                      .runs = calloc(chains->n, sizeof(struct run)),
-                      .cancel = cancel_new(),
-                      .lock = PTHREAD_MUTEX_INITIALIZER,
-                      .ended = PTHREAD_COND_INITIALIZER};
-    _cleanup_(raw_resources_freep) struct raw_resources *all = raw_resources_new();
+    _cleanup_(sweep_done) struct sweep s = {.n = chains->n,
+                                            .runs = calloc(chains->n, sizeof(struct run)),
+                                            .cancel = cancel_new(),
+                                            .lock = PTHREAD_MUTEX_INITIALIZER,
+                                            .ended = PTHREAD_COND_INITIALIZER};
     struct cancel_waiter w = {.wake = raise_cancel, .arg = s.cancel};
-    int r = s.runs && s.cancel && all ? 0 : -ENOMEM;
 
-    for (size_t i = 0; r == 0 && i < s.n; i++)
+    if (!s.runs || !s.cancel)
+        return fault_set(f, -ENOMEM, "no memory");
+    for (size_t i = 0; i < s.n; i++)
         s.runs[i] =
             (struct run){.env = e, .chain = &chains->all[i], .family = family, .cancel = s.cancel};
-    if (r == 0) {
-        cancel_add(e->cancel, &w);
-        work_together(&s, e->jobs);
-        cancel_remove(e->cancel, &w);
-        r = s.result;
-        if (r < 0)
-            fault_copy(f, &s.fault);
-        else if (cancel_raised(e->cancel))
-            r = fault_set(f, -ECANCELED, "stopped");
-        else if (s.empty)
-            *ret_empty = s.empty->chain;
-        else
-            r = merge(&s, all);
-    }
-    if (r == 0 && !s.empty)
-        *ret = steal_ptr(all);
-    for (size_t i = 0; s.runs && i < s.n; i++)
-        run_clear(&s.runs[i]);
-    free(s.runs);
-    cancel_unref(s.cancel);
-    return r == -ENOMEM ? fault_set(f, r, "no memory") : r;
+    cancel_add(e->cancel, &w);
+    work_together(&s, e->jobs);
+    cancel_remove(e->cancel, &w);
+    return conclude(&s, e->cancel, ret, ret_empty, f);
 }
 
 static bool has_type(const struct raw_resources *all, const char *type)
