@@ -26,6 +26,7 @@ static const struct {
     double size, rate;
 } published[AWS_BUCKETS] = {
     [BUCKET_TAGGING_READ] = {15, 15},
+    [BUCKET_TAGGING_VALUES] = {5, 5},
     [BUCKET_TAGGING_WRITE] = {5, 5},
     [BUCKET_GROUPS] = {10, 2},    /* assumed */
     [BUCKET_SSM_READ] = {40, 40}, /* default throughput, size assumed */

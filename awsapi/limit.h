@@ -12,7 +12,8 @@
 #include "base/clock.h"
 
 enum aws_bucket {
-    BUCKET_TAGGING_READ, /* GetResources: 15/s */
+    BUCKET_TAGGING_READ,   /* GetResources: 15/s */
+    BUCKET_TAGGING_VALUES, /* GetTagValues: 5/s */
     BUCKET_TAGGING_WRITE,
     BUCKET_GROUPS,
     BUCKET_SSM_READ,

@@ -14,6 +14,17 @@ enum { PAGE_SIZE = 100, TOKEN_PAGES_MAX = 100000 };
 
 static const struct aws_action get_resources = {
     .service = AWS_TAGGING, .name = "GetResources", .bucket = BUCKET_TAGGING_READ};
+static const struct aws_action get_tag_values = {
+    .service = AWS_TAGGING, .name = "GetTagValues", .bucket = BUCKET_TAGGING_VALUES};
+
+/* What a page's entries are given to. */
+struct taker {
+    int (*give)(const struct taker *t, json_t *answer, struct fault *f);
+    tagging_resource_fn on_resource;
+    tagging_value_fn on_value;
+    void *arg;
+    unsigned *ret_pages; /* or NULL */
+};
 
 static int no_memory(struct fault *f)
 {
@@ -68,7 +79,7 @@ static json_t *tags_of(json_t *list)
     return steal_ptr(tags);
 }
 
-static int give_page(json_t *answer, tagging_resource_fn fn, void *arg, struct fault *f)
+static int give_resources(const struct taker *t, json_t *answer, struct fault *f)
 {
     json_t *list = json_object_get(answer, "ResourceTagMappingList"), *entry;
     size_t i;
@@ -85,32 +96,46 @@ static int give_page(json_t *answer, tagging_resource_fn fn, void *arg, struct f
             return fault_set(f, -EPROTO,
                              "the answer to GetResources holds an entry without ARN "
                              "or with tags that cannot be read");
-        r = fn(arg, arn, tags);
+        r = t->on_resource(t->arg, arn, tags);
         if (r != 0)
             return r;
     }
     return 0;
 }
 
-int tagging_get_resources(struct aws_client *c, const struct aws_ctx *ctx,
-                          const struct tagging_query *q, tagging_resource_fn fn, void *arg,
-                          struct fault *f)
+static int give_values(const struct taker *t, json_t *answer, struct fault *f)
 {
-    _cleanup_json_ json_t *request = request_of(q);
+    json_t *list = json_object_get(answer, "TagValues"), *value;
+    size_t i;
+
+    json_array_foreach(list, i, value)
+    {
+        int r = json_is_string(value)
+                    ? t->on_value(t->arg, json_string_value(value))
+                    : fault_set(f, -EPROTO, "the answer to GetTagValues holds what is no text");
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+/* Changes request. */
+static int all_pages(struct aws_client *c, const struct aws_action *action,
+                     const struct aws_ctx *ctx, json_t *request, const struct taker *t,
+                     struct fault *f)
+{
     struct aws_ctx once = ctx != NULL ? *ctx : (struct aws_ctx){0};
 
-    if (request == NULL)
-        return no_memory(f);
     for (unsigned page = 0; page < TOKEN_PAGES_MAX; page++) {
         _cleanup_json_ json_t *answer = NULL;
         json_t *token, *before = json_object_get(request, "PaginationToken");
-        int r = aws_call(c, &get_resources, page == 0 ? ctx : &once, request, &answer, f);
+        int r = aws_call(c, action, page == 0 ? ctx : &once, request, &answer, f);
 
         once.no_retry = true;
-        if (r == 0 && q->ret_pages != NULL)
-            ++*q->ret_pages;
+        if (r == 0 && t->ret_pages != NULL)
+            ++*t->ret_pages;
         if (r == 0)
-            r = give_page(answer, fn, arg, f);
+            r = t->give(t, answer, f);
         if (r != 0)
             return r;
         token = json_object_get(answer, "PaginationToken");
@@ -121,5 +146,25 @@ int tagging_get_resources(struct aws_client *c, const struct aws_ctx *ctx,
         if (json_object_set(request, "PaginationToken", token) < 0)
             return no_memory(f);
     }
-    return fault_set(f, -EPROTO, "GetResources gives the same page again and again");
+    return fault_set(f, -EPROTO, "%s gives the same page again and again", action->name);
+}
+
+int tagging_get_resources(struct aws_client *c, const struct aws_ctx *ctx,
+                          const struct tagging_query *q, tagging_resource_fn fn, void *arg,
+                          struct fault *f)
+{
+    _cleanup_json_ json_t *request = request_of(q);
+    const struct taker t = {
+        .give = give_resources, .on_resource = fn, .arg = arg, .ret_pages = q->ret_pages};
+
+    return request != NULL ? all_pages(c, &get_resources, ctx, request, &t, f) : no_memory(f);
+}
+
+int tagging_get_values(struct aws_client *c, const struct aws_ctx *ctx, const char *key,
+                       tagging_value_fn fn, void *arg, struct fault *f)
+{
+    _cleanup_json_ json_t *request = json_pack("{s: s}", "Key", key);
+    const struct taker t = {.give = give_values, .on_value = fn, .arg = arg};
+
+    return request != NULL ? all_pages(c, &get_tag_values, ctx, request, &t, f) : no_memory(f);
 }

@@ -23,3 +23,8 @@ struct tagging_query {
 int tagging_get_resources(struct aws_client *c, const struct aws_ctx *ctx,
                           const struct tagging_query *q, tagging_resource_fn fn, void *arg,
                           struct fault *f);
+
+/* All values that the key has, in order; a value that is no text is -EPROTO. Pages as above. */
+typedef int (*tagging_value_fn)(void *arg, const char *value);
+int tagging_get_values(struct aws_client *c, const struct aws_ctx *ctx, const char *key,
+                       tagging_value_fn fn, void *arg, struct fault *f);

@@ -144,6 +144,20 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
     return text;
 }
 
+/* Behind the newest chunk, whose rest goes on to be used. */
+void arena_join(struct arena *a, struct arena *from)
+{
+    struct chunk **end = a->newest != NULL ? &a->newest->next : &a->newest;
+    struct chunk *rest = *end;
+
+    *end = from->newest;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = rest;
+    a->total += from->total;
+    free(from);
+}
+
 size_t arena_size(const struct arena *a)
 {
     return a->total + sizeof(*a);

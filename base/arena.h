@@ -18,4 +18,6 @@ void *arena_array(struct arena *a, size_t n, size_t size); /* overflow checked *
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...) _printf_(2, 3);
+/* Moves all that from holds into a, where it stays as it is, and frees from. */
+void arena_join(struct arena *a, struct arena *from);
 size_t arena_size(const struct arena *a); /* bytes taken from the system */

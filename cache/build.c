@@ -360,7 +360,7 @@ static struct snapshot *snapshot_new(const struct build_input *in)
     *s = (struct snapshot){.generation = in->generation,
                            .built_wall_ms = in->wall_ms,
                            .whole = true,
-                           .swept = true,
+                           .swept = !in->resources->saved,
                            .private_ = p};
     p->arena = a;
     p->families_by_id = map_new();

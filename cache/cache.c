@@ -1,10 +1,12 @@
 /*
  * The cache: three threads around one set of inputs.
  *
- *   refresher: sweeps the resources by timer or on request, and hands the raw result over.
+ *   refresher: sweeps the resources by timer or on request, and hands the raw result over
+ *     (refresh.c); before its first sweep it gives what can be shown early (early.c).
  *   grouper: sweeps the groups once the resources are there. Some thousand groups take minutes at
- * the rate that AWS allows. publisher: builds a snapshot whenever an input changed, puts it in
- * force, calls the observers, then wakes who waits.
+ *     the rate that AWS allows.
+ *   publisher: builds a snapshot whenever an input changed, puts it in force, calls the observers,
+ *     then wakes who waits.
  *
  * The publisher is apart because own writes must show within milliseconds, also while a sweep hangs
  * on a stalled AWS.
@@ -17,73 +19,36 @@
  * Rejected: publishing from whoever writes. Observers would then run on many threads, and out of
  * order.
  */
-#include "cache/cache.h"
+#include "cache/private.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/str.h"
 #include "cache/diff.h"
-#include "cache/overlay.h"
 
-enum { OBSERVERS_MAX = 4, BACKOFF_FIRST_MS = 1000 };
-
-struct observer {
-    cache_observer fn;
-    void *arg;
-};
-
-struct cache {
-    struct aws_client *aws;
-    struct clock *clock;
-    char *family_tag, *service_tag, *account, *region, *partition;
-    int64_t refresh_ms;
-    struct cancel *stop;
-    pthread_t refresher, grouper, publisher;
-    bool refreshing, grouping, publishing; /* threads exist; the last one under the lock */
-    struct observer observers[OBSERVERS_MAX];
-    size_t n_observers;
-
-    pthread_mutex_t lock;
-    pthread_cond_t changed; /* anything below */
-    struct overlay overlay;
-    struct raw_resources *resources; /* NULL before the first sweep */
-    struct raw_groups *groups;
-    char **blueprints;
-    char *groups_problem;
-    uint64_t changes, built;
-    int build_error;       /* of the last build */
-    bool groups_due;       /* there was a sweep since the groups were swept */
-    uint64_t wanted, done; /* sweeps asked for; begun after that many were asked for, and ended */
-    bool failed;           /* a sweep failed: observers are to be told */
-
-    pthread_mutex_t newest_lock;
-    struct cache_freshness freshness;
-    const struct snapshot *newest;
-    uint64_t generation;
-};
+enum { CHAIN_HELPERS = 7, SIDE_JOBS = 4 };
 
 /* --- the publisher --- */
 
-const struct snapshot *cache_snapshot(struct cache *c)
+static const struct snapshot *newest(struct cache *c, bool whole)
 {
     pthread_mutex_lock(&c->newest_lock);
-    const struct snapshot *s = c->newest ? snapshot_ref(c->newest) : NULL;
+    const struct snapshot *s =
+        c->newest && (c->newest->whole || !whole) ? snapshot_ref(c->newest) : NULL;
     pthread_mutex_unlock(&c->newest_lock);
     return s;
 }
 
-const struct snapshot *cache_sketch(struct cache *c)
+const struct snapshot *cache_snapshot(struct cache *c)
 {
-    return cache_snapshot(c);
+    return newest(c, true);
 }
 
-void cache_want_family(_unused_ struct cache *c, _unused_ const char *family)
+const struct snapshot *cache_sketch(struct cache *c)
 {
+    return newest(c, false);
 }
 
 static void count_difference(void *arg, _unused_ const struct diff *d)
@@ -120,7 +85,7 @@ static int build(struct cache *c, const struct snapshot **ret)
                                    .generation = c->generation + 1,
                                    .wall_ms = c->clock->wall_ms(c->clock)};
 
-    return build_snapshot(&in, ret);
+    return c->resources ? build_snapshot(&in, ret) : sketch_build(&c->sketch, &in, ret);
 }
 
 static void call_observers(struct cache *c, const struct snapshot *old, const struct snapshot *now)
@@ -132,10 +97,10 @@ static void call_observers(struct cache *c, const struct snapshot *old, const st
 /* Takes now over. */
 static void publish(struct cache *c, const struct snapshot *now)
 {
-    _cleanup_snapshot_ const struct snapshot *old = cache_snapshot(c);
+    _cleanup_snapshot_ const struct snapshot *old = cache_sketch(c);
     size_t differences = 0;
 
-    if (old) {
+    if (old && old->whole && old->swept == now->swept) {
         diff_snapshots(old, now, count_difference, &differences);
         if (differences == 0 && same_problems(old, now)) {
             snapshot_unref(now);
@@ -159,7 +124,8 @@ static void *publisher_main(void *arg)
     pthread_mutex_lock(&c->lock);
     while (!cancel_raised(c->stop)) {
         const struct snapshot *now = NULL;
-        bool dirty = c->resources && c->built < c->changes, failed = c->failed;
+        bool shown = c->resources || c->sketch.named;
+        bool dirty = shown && c->built < c->changes, failed = c->failed;
         uint64_t goal = c->changes;
 
         if (!dirty && !failed) {
@@ -172,7 +138,7 @@ static void *publisher_main(void *arg)
         if (now)
             publish(c, now);
         if (failed) {
-            _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(c);
+            _cleanup_snapshot_ const struct snapshot *s = cache_sketch(c);
             call_observers(c, s, s);
         }
         pthread_mutex_lock(&c->lock);
@@ -188,164 +154,10 @@ static void *publisher_main(void *arg)
     return NULL;
 }
 
-/* Locked. */
-static void touch(struct cache *c)
+void cache_touch(struct cache *c)
 {
     c->changes++;
     pthread_cond_broadcast(&c->changed);
-}
-
-/* --- the refresher and the grouper --- */
-
-static void set_sweeping(struct cache *c, bool sweeping)
-{
-    pthread_mutex_lock(&c->newest_lock);
-    c->freshness.sweeping = sweeping;
-    pthread_mutex_unlock(&c->newest_lock);
-}
-
-static void note_success(struct cache *c, int64_t begun_wall_ms)
-{
-    pthread_mutex_lock(&c->newest_lock);
-    c->freshness.begun_wall_ms = begun_wall_ms;
-    c->freshness.ended_wall_ms = c->clock->wall_ms(c->clock);
-    c->freshness.sweeps++;
-    c->freshness.last = FAULT_INIT;
-    pthread_mutex_unlock(&c->newest_lock);
-}
-
-static void note_failure(struct cache *c, const struct fault *f)
-{
-    pthread_mutex_lock(&c->newest_lock);
-    c->freshness.last = *f;
-    pthread_mutex_unlock(&c->newest_lock);
-    pthread_mutex_lock(&c->lock);
-    c->failed = true;
-    pthread_cond_broadcast(&c->changed);
-    pthread_mutex_unlock(&c->lock);
-}
-
-/* Takes r over, puts it into force, and waits until it is. */
-static int take_resources(struct cache *c, struct raw_resources *r, struct fault *f)
-{
-    int result = 0;
-
-    pthread_mutex_lock(&c->lock);
-    overlay_settle(&c->overlay, r);
-    raw_resources_free(c->resources);
-    c->resources = r;
-    touch(c);
-    uint64_t goal = c->changes;
-    while (c->built < goal && !cancel_raised(c->stop))
-        pthread_cond_wait(&c->changed, &c->lock);
-    if (c->built < goal)
-        result = fault_set(f, -ECANCELED, "stopped");
-    else if (c->build_error < 0)
-        result = fault_set(f, c->build_error, "the snapshot cannot be built: no memory");
-    else
-        c->groups_due = true;
-    pthread_mutex_unlock(&c->lock);
-    return result;
-}
-
-static int refresh_once(struct cache *c)
-{
-    const struct sweep_env e = {c->aws, c->family_tag, c->service_tag, c->stop};
-    struct raw_resources *r = NULL;
-    struct fault f = FAULT_INIT;
-
-    pthread_mutex_lock(&c->lock);
-    uint64_t goal = c->wanted;
-    pthread_mutex_unlock(&c->lock);
-    set_sweeping(c, true);
-    int result = sweep_resources(&e, &r, &f);
-    if (result == 0) {
-        int64_t begun = r->begun_wall_ms;
-        result = take_resources(c, r, &f);
-        if (result == 0)
-            note_success(c, begun);
-    }
-    set_sweeping(c, false);
-    if (result == -ECANCELED) /* only by cache_stop */
-        return result;
-    if (result < 0)
-        note_failure(c, &f);
-    pthread_mutex_lock(&c->lock);
-    c->done = goal;
-    pthread_cond_broadcast(&c->changed);
-    pthread_mutex_unlock(&c->lock);
-    return result;
-}
-
-static void refresh_groups(struct cache *c)
-{
-    const struct sweep_env e = {c->aws, c->family_tag, c->service_tag, c->stop};
-    struct raw_groups *g = NULL;
-    struct fault f = FAULT_INIT;
-    char *problem = NULL;
-
-    int r = sweep_groups(&e, c->groups, &g, &f); /* only this thread changes c->groups */
-    if (r == -ECANCELED)
-        return;
-    if (r < 0)
-        problem =
-            str_printf("the resource groups cannot be read: %s: %s: %s", f.call, f.code, f.message);
-    pthread_mutex_lock(&c->lock);
-    free(c->groups_problem);
-    c->groups_problem = problem;
-    if (g) {
-        overlay_settle_groups(&c->overlay, g);
-        raw_groups_free(c->groups);
-        c->groups = g;
-    }
-    touch(c);
-    pthread_mutex_unlock(&c->lock);
-}
-
-static void *grouper_main(void *arg)
-{
-    struct cache *c = arg;
-
-    pthread_mutex_lock(&c->lock);
-    while (!cancel_raised(c->stop)) {
-        if (!c->groups_due) {
-            pthread_cond_wait(&c->changed, &c->lock);
-            continue;
-        }
-        c->groups_due = false;
-        pthread_mutex_unlock(&c->lock);
-        refresh_groups(c);
-        pthread_mutex_lock(&c->lock);
-    }
-    pthread_mutex_unlock(&c->lock);
-    return NULL;
-}
-
-static void wait_for_turn(struct cache *c, int64_t until_ms)
-{
-    pthread_mutex_lock(&c->newest_lock);
-    c->freshness.next_ms = until_ms;
-    pthread_mutex_unlock(&c->newest_lock);
-    pthread_mutex_lock(&c->lock);
-    while (!cancel_raised(c->stop) && c->wanted == c->done &&
-           c->clock->monotonic_ms(c->clock) < until_ms)
-        clock_cond_wait(c->clock, &c->changed, &c->lock, until_ms);
-    pthread_mutex_unlock(&c->lock);
-}
-
-static void *refresher_main(void *arg)
-{
-    struct cache *c = arg;
-    int64_t backoff = BACKOFF_FIRST_MS;
-
-    while (!cancel_raised(c->stop)) {
-        bool good = refresh_once(c) == 0;
-        int64_t pause = good ? c->refresh_ms : MIN(backoff, c->refresh_ms);
-
-        backoff = good ? BACKOFF_FIRST_MS : MIN(backoff * 2, c->refresh_ms);
-        wait_for_turn(c, c->clock->monotonic_ms(c->clock) + pause);
-    }
-    return NULL;
 }
 
 /* --- who waits --- */
@@ -402,52 +214,73 @@ void cache_freshness(struct cache *c, struct cache_freshness *ret)
 
 /* --- inputs --- */
 
+void cache_show_due(struct cache *c)
+{
+    pthread_mutex_lock(&c->newest_lock);
+    c->freshness.next_ms = c->pace.due_ms;
+    pthread_mutex_unlock(&c->newest_lock);
+}
+
 static int touched(struct cache *c, int r)
 {
     if (r == 0)
-        touch(c);
+        cache_touch(c);
     pthread_mutex_unlock(&c->lock);
     return r;
+}
+
+/* The same after a write of our own: the next sweep is to come sooner. */
+static int written(struct cache *c, int r)
+{
+    if (r == 0) {
+        pace_wrote(&c->pace);
+        cache_show_due(c);
+    }
+    return touched(c, r);
 }
 
 int cache_put(struct cache *c, const char *key, const struct index_tag *tags, size_t n_tags)
 {
     pthread_mutex_lock(&c->lock);
-    return touched(c, overlay_put(&c->overlay, key, tags, n_tags, c->resources,
+    return written(c, overlay_put(&c->overlay, key, tags, n_tags, c->resources,
                                   c->clock->monotonic_ms(c->clock)));
 }
 
 int cache_gone(struct cache *c, const char *key)
 {
     pthread_mutex_lock(&c->lock);
-    return touched(c,
+    return written(c,
                    overlay_gone(&c->overlay, key, c->resources, c->clock->monotonic_ms(c->clock)));
 }
 
 int cache_put_group(struct cache *c, const char *name, const char *arn, const char *query)
 {
     pthread_mutex_lock(&c->lock);
-    return touched(
+    return written(
         c, overlay_put_group(&c->overlay, name, arn, query, c->clock->monotonic_ms(c->clock)));
 }
 
 int cache_gone_group(struct cache *c, const char *name)
 {
     pthread_mutex_lock(&c->lock);
-    return touched(
+    return written(
         c, overlay_put_group(&c->overlay, name, "", NULL, c->clock->monotonic_ms(c->clock)));
 }
 
 int cache_put_record(struct cache *c, const struct cache_record *r)
 {
     pthread_mutex_lock(&c->lock);
-    return touched(c, overlay_put_record(&c->overlay, r));
+    if (overlay_has_record(&c->overlay, r)) { /* records are read again and again */
+        pthread_mutex_unlock(&c->lock);
+        return 0;
+    }
+    return written(c, overlay_put_record(&c->overlay, r));
 }
 
 int cache_remove_record(struct cache *c, const char *id, const char *claim)
 {
     pthread_mutex_lock(&c->lock);
-    return touched(c, overlay_remove_record(&c->overlay, id, claim));
+    return written(c, overlay_remove_record(&c->overlay, id, claim));
 }
 
 static void free_names(char **names)
@@ -495,21 +328,31 @@ int cache_new(struct cache **ret, const struct cache_options *o, struct fault *f
     pthread_cond_init(&c->changed, NULL);
     c->aws = o->aws;
     c->clock = aws_client_clock(o->aws);
-    c->refresh_ms = o->refresh_ms;
+    pace_init(&c->pace, o->refresh_ms);
     c->family_tag = strdup(o->family_tag);
     c->service_tag = strdup(o->service_tag);
     c->account = strdup(o->account);
     c->region = strdup(o->region);
     c->partition = strdup(o->partition);
+    c->endpoint = strdup(o->endpoint ? o->endpoint : "");
+    c->save_path = o->save_path ? strdup(o->save_path) : NULL;
     c->stop = cancel_new();
     int r = overlay_init(&c->overlay);
+    r = r < 0 ? r : sketch_init(&c->sketch);
+    r = r < 0 ? r : jobs_new(&c->chain_jobs, "svcfs-chain", CHAIN_HELPERS);
+    r = r < 0 ? r : jobs_new(&c->side_jobs, "svcfs-side", SIDE_JOBS);
     if (r < 0 || !c->family_tag || !c->service_tag || !c->account || !c->region || !c->partition ||
-        !c->stop) {
+        !c->endpoint || (o->save_path && !c->save_path) || !c->stop) {
         cache_free(c);
         return fault_set(f, -ENOMEM, "no memory");
     }
     *ret = c;
     return 0;
+}
+
+struct sweep_env cache_sweep_env(struct cache *c)
+{
+    return (struct sweep_env){c->aws, c->family_tag, c->service_tag, c->stop, c->chain_jobs};
 }
 
 static int start_thread(pthread_t *ret, bool *ret_running, void *(*run)(void *), struct cache *c)
@@ -543,8 +386,12 @@ void cache_stop(struct cache *c)
         pthread_join(c->refresher, NULL);
     if (c->grouping)
         pthread_join(c->grouper, NULL);
+    jobs_drain(c->chain_jobs);
+    jobs_drain(c->side_jobs);
     if (c->publishing)
         pthread_join(c->publisher, NULL);
+    if (c->refreshing)
+        early_save_last(c);
     c->refreshing = c->grouping = false;
     pthread_mutex_lock(&c->lock);
     c->publishing = false;
@@ -561,6 +408,9 @@ void cache_free(struct cache *c)
     raw_resources_free(c->resources);
     raw_groups_free(c->groups);
     overlay_done(&c->overlay);
+    sketch_done(&c->sketch);
+    jobs_free(c->chain_jobs);
+    jobs_free(c->side_jobs);
     free_names(c->blueprints);
     free(c->groups_problem);
     free(c->family_tag);
@@ -568,6 +418,8 @@ void cache_free(struct cache *c)
     free(c->account);
     free(c->region);
     free(c->partition);
+    free(c->endpoint);
+    free(c->save_path);
     cancel_unref(c->stop);
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->newest_lock);

@@ -23,6 +23,7 @@ struct cache_options {
     const char *account, *region, *partition;
     int64_t refresh_ms;    /* between sweeps while something changes; up to four times that else */
     const char *save_path; /* file of the saved index, or NULL: none is read or written */
+    const char *endpoint;  /* not AWS's own, or NULL: whose index it is */
 };
 int cache_new(struct cache **ret, const struct cache_options *o, struct fault *f);
 int cache_start(struct cache *c, struct fault *f); /* starts the refresher with a first sweep */
@@ -39,6 +40,9 @@ const struct snapshot *cache_sketch(struct cache *c);
  * are read at once, beside the sweep; the observers are called when they are there. Returns at
  * once. */
 void cache_want_family(struct cache *c, const char *family);
+/* 0, or the error with which that ended (the observers were called then, too): until it is asked
+ * for again. */
+int cache_family_error(struct cache *c, const char *family, struct fault *f);
 
 /* A sweep that begins after the call; returns when its snapshot is in force, or with its error, or
  * -ECANCELED. */
@@ -49,9 +53,9 @@ void cache_flush(struct cache *c);
 
 struct cache_freshness {
     int64_t begun_wall_ms; /* of the sweep that is in force; 0: none yet */
-    int64_t ended_wall_ms;
-    uint64_t sweeps; /* that succeeded */
-    uint64_t asked;  /* calls of cache_refresh so far */
+    int64_t ended_wall_ms; /* 0 where it is not known: saved */
+    uint64_t sweeps;       /* that succeeded */
+    uint64_t asked;        /* calls of cache_refresh so far */
     int64_t next_ms; /* when the next begins by itself, monotonic; 0 before the first has ended */
     bool sweeping;
     bool saved; /* what is in force was saved by an earlier daemon; begun_wall_ms: of its sweep */

@@ -199,6 +199,18 @@ int overlay_put_record(struct overlay *o, const struct cache_record *from)
     return replace(o->records, from->id, r, record_entry_free);
 }
 
+bool overlay_has_record(const struct overlay *o, const struct cache_record *r)
+{
+    const struct overlay_record *old = map_get(o->records, r->id);
+    bool same = old && streq(old->family, r->family) && streq(old->claim, r->claim) &&
+                streq(old->phase, r->phase) && old->deleting == r->deleting &&
+                old->n_keys == r->n_keys;
+
+    for (size_t i = 0; same && i < r->n_keys; i++)
+        same = streq(old->keys[i], r->keys[i]);
+    return same;
+}
+
 int overlay_remove_record(struct overlay *o, const char *id, const char *claim)
 {
     struct overlay_record *r = map_get(o->records, id);

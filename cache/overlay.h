@@ -28,6 +28,7 @@ int overlay_put_group(struct overlay *o, const char *name, const char *arn, cons
 /* A claim that is dead stays dead: a record read before its end and told after it changes nothing.
  */
 int overlay_put_record(struct overlay *o, const struct cache_record *r);
+bool overlay_has_record(const struct overlay *o, const struct cache_record *r); /* just that */
 int overlay_remove_record(struct overlay *o, const char *id, const char *claim);
 
 /* Drops what the sweep shows by now, and what is too old. */

@@ -16,9 +16,13 @@ struct raw_resource {
 struct raw_resources {
     struct arena *arena;
     struct map *by_key; /* → struct raw_resource * */
-    int64_t begun_ms;   /* monotonic */
+    int64_t begun_ms;   /* monotonic; what changed in AWS before it is in here */
     int64_t begun_wall_ms;
+    bool saved;   /* by an earlier daemon */
+    bool untyped; /* the filters by type contradict the whole list: not to be used for a while */
+    bool news;    /* records came: who made them may have used types that nobody knows here */
 };
+struct raw_resources *raw_resources_new(void); /* NULL: no memory */
 void raw_resources_free(struct raw_resources *r);
 DEFINE_CLEANUP(struct raw_resources *, raw_resources_free)
 
@@ -41,18 +45,7 @@ struct raw_groups {
 void raw_groups_free(struct raw_groups *g);
 DEFINE_CLEANUP(struct raw_groups *, raw_groups_free)
 
-struct sweep_env {
-    struct aws_client *aws;
-    const char *family_tag, *service_tag;
-    struct cancel *cancel;
-};
-
-/* All that carries one of the two tags. A chain of pages that breaks is begun anew, a few times;
- * never continued. */
-int sweep_resources(const struct sweep_env *e, struct raw_resources **ret, struct fault *f);
-/* All groups; old (may be NULL): the sweep before, whose queries are kept for a while. */
-int sweep_groups(const struct sweep_env *e, const struct raw_groups *old, struct raw_groups **ret,
-                 struct fault *f);
-
 /* Sorted copies in the arena; NULL: no memory. */
 const struct index_tag *raw_tags(struct arena *a, const struct index_tag *tags, size_t n);
+const struct index_tag *raw_tags_from_json(struct arena *a, json_t *object, size_t *ret_n);
+const char *raw_tag(const struct raw_resource *r, const char *key); /* value or NULL */

@@ -1,132 +1,118 @@
 /*
- * Sweeps: what the tagging API and Resource Groups say, gathered whole or not
- * at all. A page token after an error may give a short list without a word, so
- * a chain that breaks is thrown away and begun anew. Only a chain that has
- * begun: its first page was tried several times by the client, and an endpoint
- * that answers nothing is to be told soon, not after three times that.
+ * The sweep of the resources: chains of pages side by side, which share the client's rate limit. It
+ * is whole only when all of its chains are; else nothing of it is used.
  *
- * A group that cannot be read (its stack is gone, or closed to us) is one line
- * in .svcfs/errors and does not hide the others.
+ * Calls: one a page of 100, and no more: ceil(N/100) for a census, the sum over the types of
+ * ceil(n/100) for a sweep by types (and one for records where there are none); chains.c says which
+ * it is, and why.
+ *
+ * A page token after an error may give a short list without a word, so a chain that breaks is
+ * thrown away and begun anew, alone. Only a chain that has begun: its first page was tried several
+ * times by the client, and an endpoint that answers nothing is to be told soon, not after three
+ * times that.
+ *
+ * A type that had resources and now has none, or whose filter is refused, is not believed: what is
+ * wrong may be our filter, and an empty type would hide services. Then a census decides. If that
+ * shows the type after all, types are not asked for until the next time for strays.
  */
-#include "cache/raw.h"
+#include "cache/sweep.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <pthread.h>
 #include <string.h>
 
-#include "awsapi/resource_groups.h"
 #include "awsapi/tagging.h"
+#include "base/log.h"
 #include "base/str.h"
 
-enum { TRIES = 3, TRY_PAUSE_MS = 500, QUERY_AGE_MAX = 10 };
+enum { TRIES = 3, TRY_PAUSE_MS = 500, SIDE_BY_SIDE = 8 };
 
-static const double background = 0.33;
+/* One chain at work; only one thread has it. */
+struct run {
+    const struct sweep_env *env;
+    const struct chain *chain;
+    const char *family; /* CHAIN_FAMILY */
+    struct cancel *cancel;
+    struct arena *arena;
+    struct raw_resource **found; /* in the arena, but for the list itself */
+    size_t n, cap;
+    unsigned pages;
+    int64_t begun_ms, begun_wall_ms;
+};
 
-void raw_resources_free(struct raw_resources *r)
-{
-    if (!r)
-        return;
-    map_free(r->by_key);
-    arena_free(r->arena);
-    free(r);
-}
+struct sweep {
+    struct run *runs;
+    size_t n;
+    struct cancel *cancel; /* raised where it has failed: nobody needs the other chains */
 
-void raw_groups_free(struct raw_groups *g)
-{
-    if (!g)
-        return;
-    map_free(g->by_name);
-    arena_free(g->arena);
-    free(g);
-}
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    size_t next;             /* chain to begin */
+    unsigned helpers;        /* not ended yet */
+    int result;              /* of the first chain that failed */
+    const struct run *empty; /* a type that is not to be believed, or NULL */
+    struct fault fault;
+};
 
-static int tag_order(const void *x, const void *y)
-{
-    return strcmp(((const struct index_tag *)x)->key, ((const struct index_tag *)y)->key);
-}
-
-const struct index_tag *raw_tags(struct arena *a, const struct index_tag *tags, size_t n)
-{
-    struct index_tag *out = arena_array(a, n, sizeof(*out));
-
-    for (size_t i = 0; out && i < n; i++) {
-        out[i].key = arena_strdup(a, tags[i].key);
-        out[i].value = arena_strdup(a, tags[i].value);
-        if (!out[i].key || !out[i].value)
-            return NULL;
-    }
-    if (out && n > 1)
-        qsort(out, n, sizeof(*out), tag_order);
-    return out;
-}
-
-static const struct index_tag *tags_from_json(struct arena *a, json_t *object, size_t *ret_n)
-{
-    struct index_tag *tags = arena_array(a, json_object_size(object), sizeof(*tags));
-    const char *key;
-    json_t *value;
-    size_t n = 0;
-
-    json_object_foreach(object, key, value)
-    {
-        if (!tags || !json_is_string(value))
-            continue;
-        tags[n].key = arena_strdup(a, key);
-        tags[n].value = arena_strdup(a, json_string_value(value));
-        if (!tags[n].key || !tags[n].value)
-            return NULL;
-        n++;
-    }
-    if (tags && n > 1)
-        qsort(tags, n, sizeof(*tags), tag_order);
-    *ret_n = n;
-    return tags;
-}
-
-/* --- resources --- */
+/* --- one chain --- */
 
 static int on_resource(void *arg, const char *arn, json_t *tags)
 {
-    struct raw_resources *all = arg;
+    struct run *run = arg;
     struct raw_resource *r;
 
-    if (map_get(all->by_key, arn))
+    if (run->chain->kind == CHAIN_STRAYS && json_object_get(tags, run->env->family_tag))
         return 0;
-    r = arena_alloc(all->arena, sizeof(*r));
+    if (run->n == run->cap) {
+        size_t cap = run->cap ? run->cap * 2 : 64;
+        struct raw_resource **found = reallocarray(run->found, cap, sizeof(struct raw_resource *));
+        if (!found)
+            return -ENOMEM;
+        run->found = found;
+        run->cap = cap;
+    }
+    r = arena_alloc(run->arena, sizeof(*r));
     if (!r)
         return -ENOMEM;
-    r->key = arena_strdup(all->arena, arn);
-    r->tags = tags_from_json(all->arena, tags, &r->n_tags);
+    r->key = arena_strdup(run->arena, arn);
+    r->tags = raw_tags_from_json(run->arena, tags, &r->n_tags);
     if (!r->key || !r->tags)
         return -ENOMEM;
-    return map_put(all->by_key, r->key, r, NULL);
+    run->found[run->n++] = r;
+    return 0;
 }
 
-/* *ret_pages counts the pages that came. */
-static int sweep_once(const struct sweep_env *e, struct raw_resources **ret, unsigned *ret_pages,
-                      struct fault *f)
+static void run_clear(struct run *run)
 {
-    _cleanup_(raw_resources_freep) struct raw_resources *all = calloc(1, sizeof(*all));
-    const char *const keys[] = {e->family_tag, e->service_tag};
-    struct aws_ctx ctx = {.cancel = e->cancel};
-    struct clock *clock = aws_client_clock(e->aws);
-    int r = 0;
+    arena_free(run->arena);
+    free(run->found);
+    run->arena = NULL;
+    run->found = NULL;
+    run->n = run->cap = 0;
+    run->pages = 0;
+}
 
-    if (!all)
-        return fault_set(f, -ENOMEM, "no memory");
-    all->arena = arena_new();
-    all->by_key = map_new();
-    if (!all->arena || !all->by_key)
-        return fault_set(f, -ENOMEM, "no memory");
-    all->begun_ms = clock->monotonic_ms(clock);
-    all->begun_wall_ms = clock->wall_ms(clock);
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(keys); i++) {
-        struct tagging_query q = {.tag_key = keys[i], .ret_pages = ret_pages};
-        r = tagging_get_resources(e->aws, &ctx, &q, on_resource, all, f);
-    }
-    if (r == 0)
-        *ret = steal_ptr(all);
-    else if (r == -ENOMEM) /* what on_resource gives has no words */
+static int run_once(struct run *run, struct fault *f)
+{
+    const struct sweep_env *e = run->env;
+    const struct chain *chain = run->chain;
+    const char *type = chain->what;
+    struct clock *clock = aws_client_clock(e->aws);
+    struct aws_ctx ctx = {.cancel = run->cancel};
+    const struct tagging_query q = {
+        .tag_key = chain->kind == CHAIN_STRAYS ? e->service_tag : e->family_tag,
+        .tag_value = run->family,
+        .resource_types = &type,
+        .n_types = chain->kind == CHAIN_TYPE,
+        .ret_pages = &run->pages,
+    };
+
+    run_clear(run);
+    run->arena = arena_new();
+    run->begun_ms = clock->monotonic_ms(clock);
+    run->begun_wall_ms = clock->wall_ms(clock);
+    int r = run->arena ? tagging_get_resources(e->aws, &ctx, &q, on_resource, run, f) : -ENOMEM;
+    if (r == -ENOMEM) /* what on_resource gives has no words */
         fault_set(f, r, "no memory");
     return r;
 }
@@ -137,205 +123,251 @@ static bool breaks_pass(int err)
            err == -EPROTO || err == -EINVAL; /* a token that was not accepted any more */
 }
 
-int sweep_resources(const struct sweep_env *e, struct raw_resources **ret, struct fault *f)
+static int run_chain(struct run *run, struct fault *f)
 {
-    struct clock *clock = aws_client_clock(e->aws);
+    struct clock *clock = aws_client_clock(run->env->aws);
     int r = 0;
 
     for (int i = 0; i < TRIES; i++) {
         if (i > 0 && clock->sleep_until(clock, clock->monotonic_ms(clock) + (TRY_PAUSE_MS << i),
-                                        e->cancel) < 0)
+                                        run->cancel) < 0)
             return fault_set(f, -ECANCELED, "stopped");
-        unsigned pages = 0;
-        r = sweep_once(e, ret, &pages, f);
-        if (r == 0 || pages == 0 || !breaks_pass(r))
+        r = run_once(run, f);
+        if (r == 0 || run->pages == 0 || !breaks_pass(r))
             break;
     }
     return r;
 }
 
-/* --- groups --- */
+/* --- side by side --- */
 
-struct groups_sweep {
-    const struct sweep_env *env;
-    const struct raw_groups *old;
-    struct raw_groups *all;
-    struct aws_ctx ctx;
-    struct raw_resource *members;
-    size_t n_members, cap_members;
-};
-
-static int on_group(void *arg, const char *name, const char *arn)
+static bool is_doubtful(const struct run *run, int r)
 {
-    struct groups_sweep *s = arg;
-    struct raw_group *g = arena_alloc(s->all->arena, sizeof(*g));
-
-    if (!g)
-        return -ENOMEM;
-    g->name = arena_strdup(s->all->arena, name);
-    g->arn = arena_strdup(s->all->arena, arn);
-    if (!g->name || !g->arn)
-        return -ENOMEM;
-    return map_put(s->all->by_name, g->name, g, NULL);
+    return run->chain->kind == CHAIN_TYPE &&
+           (r == 0 ? run->chain->expected && run->n == 0 : r == -EINVAL && run->pages == 0);
 }
 
-static int read_query(struct groups_sweep *s, struct raw_group *g, struct fault *f)
+static void note_end(struct sweep *s, const struct run *run, int r, const struct fault *f)
 {
-    const struct raw_group *before = s->old ? map_get(s->old->by_name, g->name) : NULL;
-    _cleanup_json_ json_t *query = NULL;
+    bool doubtful = is_doubtful(run, r);
 
-    if (before && streq(before->arn, g->arn) && before->age < QUERY_AGE_MAX) {
-        g->age = before->age + 1;
-        g->query = before->query ? arena_strdup(s->all->arena, before->query) : NULL;
-        return before->query && !g->query ? fault_set(f, -ENOMEM, "no memory") : 0;
+    if (r == 0 && !doubtful)
+        return;
+    pthread_mutex_lock(&s->lock);
+    if (s->result == 0 && !s->empty) {
+        s->empty = doubtful ? run : NULL;
+        s->result = doubtful ? 0 : r;
+        s->fault = *f;
     }
-    int r = groups_get_query(s->env->aws, &s->ctx, g->name, &query, f);
-    if (r == -ENODATA)
-        return 0;
-    if (r < 0)
-        return r;
-    _cleanup_free_ char *text = json_dumps(query, JSON_COMPACT | JSON_SORT_KEYS);
-    g->query = text ? arena_strdup(s->all->arena, text) : NULL;
-    return g->query ? 0 : fault_set(f, -ENOMEM, "no memory");
+    pthread_mutex_unlock(&s->lock);
+    cancel_raise(s->cancel);
 }
 
-/* The TagFilters of a tag query over all supported types, or NULL. A new
- * reference. */
-static json_t *tag_filters(const char *query)
+/* Begins one chain after the other until there is none left. */
+static void work(struct sweep *s)
 {
-    _cleanup_json_ json_t *outer = query ? json_loads(query, 0, NULL) : NULL;
-    const char *type = json_string_value(json_object_get(outer, "Type"));
-    const char *text = json_string_value(json_object_get(outer, "Query"));
+    for (;;) {
+        struct fault f = FAULT_INIT;
 
-    if (!type || !text || !streq(type, "TAG_FILTERS_1_0"))
-        return NULL;
-    _cleanup_json_ json_t *inner = json_loads(text, 0, NULL);
-    json_t *types = json_object_get(inner, "ResourceTypeFilters");
-    const char *first = json_string_value(json_array_get(types, 0));
-    if (json_array_size(types) > 1 || (first && !streq(first, "AWS::AllSupported")))
-        return NULL;
-    json_t *filters = json_object_get(inner, "TagFilters");
-    return json_array_size(filters) > 0 ? json_incref(filters) : NULL;
-}
-
-static bool ours_alone(const struct sweep_env *e, json_t *filters)
-{
-    json_t *filter;
-    size_t i;
-
-    json_array_foreach(filters, i, filter)
-    {
-        const char *key = json_string_value(json_object_get(filter, "Key"));
-        if (!key || !(streq(key, e->family_tag) || streq(key, e->service_tag)))
-            return false;
+        pthread_mutex_lock(&s->lock);
+        struct run *run = s->next < s->n && !cancel_raised(s->cancel) ? &s->runs[s->next++] : NULL;
+        pthread_mutex_unlock(&s->lock);
+        if (!run)
+            return;
+        int r = run_chain(run, &f);
+        note_end(s, run, r, &f);
     }
-    return json_array_size(filters) > 0;
 }
 
-static int add_member(struct groups_sweep *s, const char *arn, json_t *tags)
+static void help(void *arg)
 {
-    struct arena *a = s->all->arena;
+    struct sweep *s = arg;
 
-    if (s->n_members == s->cap_members) {
-        size_t cap = s->cap_members ? s->cap_members * 2 : 64;
-        struct raw_resource *m = reallocarray(s->members, cap, sizeof(*m));
-        if (!m)
-            return -ENOMEM;
-        s->members = m;
-        s->cap_members = cap;
+    work(s);
+    pthread_mutex_lock(&s->lock);
+    s->helpers--;
+    pthread_cond_signal(&s->ended);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* This thread works too, so that it goes on, only slower, where no helper can be had. */
+static void work_together(struct sweep *s, struct jobs *jobs)
+{
+    for (size_t i = 1; jobs && i < MIN(s->n, (size_t)SIDE_BY_SIDE); i++) {
+        pthread_mutex_lock(&s->lock);
+        s->helpers += jobs_add(jobs, help, s) == 0;
+        pthread_mutex_unlock(&s->lock);
     }
-    struct raw_resource *r = &s->members[s->n_members];
-    r->key = arena_strdup(a, arn);
-    r->tags = tags_from_json(a, tags, &r->n_tags);
-    if (!r->key || !r->tags)
-        return -ENOMEM;
-    s->n_members++;
+    work(s);
+    pthread_mutex_lock(&s->lock);
+    while (s->helpers > 0)
+        pthread_cond_wait(&s->ended, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void raise_cancel(void *arg)
+{
+    cancel_raise(arg);
+}
+
+/* --- all of them --- */
+
+static int merge(struct sweep *s, struct raw_resources *all)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct run *run = &s->runs[i];
+        if (i == 0 || run->begun_ms < all->begun_ms) {
+            all->begun_ms = run->begun_ms;
+            all->begun_wall_ms = run->begun_wall_ms;
+        }
+        for (size_t k = 0; k < run->n; k++)
+            if (!map_get(all->by_key, run->found[k]->key) &&
+                map_put(all->by_key, run->found[k]->key, run->found[k], NULL) < 0)
+                return -ENOMEM;
+        arena_join(all->arena, steal_ptr(run->arena));
+    }
     return 0;
 }
 
-static int on_tagged_member(void *arg, const char *arn, json_t *tags)
+/* What the chains do not look for stays as it was. */
+static int keep_strays(struct raw_resources *all, const struct raw_resources *last,
+                       const char *family_tag)
 {
-    return add_member(arg, arn, tags);
-}
-
-static int on_member(void *arg, const char *arn)
-{
-    return add_member(arg, arn, NULL);
-}
-
-static int read_members(struct groups_sweep *s, struct raw_group *g, struct fault *f)
-{
-    _cleanup_json_ json_t *filters = tag_filters(g->query);
-    int r;
-
-    g->by_our_tags = filters && ours_alone(s->env, filters);
-    if (g->by_our_tags)
-        return 0;
-    s->n_members = 0;
-    if (filters) {
-        struct tagging_query q = {.tag_filters = filters};
-        r = tagging_get_resources(s->env->aws, &s->ctx, &q, on_tagged_member, s, f);
-    } else {
-        r = groups_list_resources(s->env->aws, &s->ctx, g->name, on_member, s, f);
-    }
-    if (r < 0)
-        return r;
-    struct raw_resource *copy = arena_array(s->all->arena, s->n_members, sizeof(*copy));
-    if (!copy)
-        return fault_set(f, -ENOMEM, "no memory");
-    if (s->n_members > 0)
-        memcpy(copy, s->members, s->n_members * sizeof(*copy));
-    g->members = copy;
-    g->n_members = s->n_members;
-    return 0;
-}
-
-/* 0: g is whole, was taken out, or has a problem. A query that may not be read
- * is the policy's word on all of them; members also need what their stacks or
- * types allow. */
-static int read_group(struct groups_sweep *s, struct raw_group *g, struct fault *f)
-{
-    struct fault fault = FAULT_INIT;
-    int queried = read_query(s, g, &fault);
-    int r = queried == 0 ? read_members(s, g, &fault) : queried;
-
-    if (r == -ENOENT) { /* deleted since it was listed */
-        map_remove(s->all->by_name, g->name);
-        return 0;
-    }
-    if (queried == 0 && (r == -EACCES || r == -EINVAL)) {
-        g->problem = arena_printf(s->all->arena, "the resource group %s cannot be read: %s: %s: %s",
-                                  g->name, fault.call, fault.code, fault.message);
-        return g->problem ? 0 : fault_set(f, -ENOMEM, "no memory");
-    }
-    return r < 0 && f ? fault_copy(f, &fault) : r;
-}
-
-int sweep_groups(const struct sweep_env *e, const struct raw_groups *old, struct raw_groups **ret,
-                 struct fault *f)
-{
-    _cleanup_(raw_groups_freep) struct raw_groups *all = calloc(1, sizeof(*all));
-    struct groups_sweep s = {.env = e, .old = old, .all = all};
-    struct clock *clock = aws_client_clock(e->aws);
     struct map_iter it = {0};
-    const char *name;
+    const char *key;
     void *value;
 
-    if (!all)
+    while (map_next(last->by_key, &it, &key, &value)) {
+        const struct raw_resource *old = value;
+        if (raw_tag(old, family_tag) || map_get(all->by_key, key))
+            continue;
+        struct raw_resource *r = arena_alloc(all->arena, sizeof(*r));
+        if (!r)
+            return -ENOMEM;
+        *r = (struct raw_resource){arena_strdup(all->arena, key),
+                                   raw_tags(all->arena, old->tags, old->n_tags), old->n_tags};
+        if (!r->key || !r->tags || map_put(all->by_key, r->key, r, NULL) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* What has become of it, when all chains have ended. */
+static int conclude(struct sweep *s, const struct cancel *cancel, struct raw_resources **ret,
+                    const struct chain **ret_empty, struct fault *f)
+{
+    if (s->result < 0)
+        return fault_copy(f, &s->fault);
+    if (cancel_raised(cancel))
+        return fault_set(f, -ECANCELED, "stopped");
+    if (s->empty) {
+        *ret_empty = s->empty->chain;
+        return 0;
+    }
+    _cleanup_(raw_resources_freep) struct raw_resources *all = raw_resources_new();
+    if (!all || merge(s, all) < 0)
         return fault_set(f, -ENOMEM, "no memory");
-    all->arena = arena_new();
-    all->by_name = map_new();
-    if (!all->arena || !all->by_name)
+    *ret = steal_ptr(all);
+    return 0;
+}
+
+static void sweep_done(struct sweep *s)
+{
+    for (size_t i = 0; s->runs && i < s->n; i++)
+        run_clear(&s->runs[i]);
+    free(s->runs);
+    cancel_unref(s->cancel);
+    pthread_cond_destroy(&s->ended);
+    pthread_mutex_destroy(&s->lock);
+}
+
+/* *ret_empty gets the chain that is not to be believed, if one is; then *ret gets nothing. Only a
+ * chain of a type can be one. */
+static int sweep_chains(const struct sweep_env *e, const struct chains *chains, const char *family,
+                        struct raw_resources **ret, const struct chain **ret_empty, struct fault *f)
+{
+    _cleanup_(sweep_done) struct sweep s = {.n = chains->n,
+                                            .runs = calloc(chains->n, sizeof(struct run)),
+                                            .cancel = cancel_new(),
+                                            .lock = PTHREAD_MUTEX_INITIALIZER,
+                                            .ended = PTHREAD_COND_INITIALIZER};
+    struct cancel_waiter w = {.wake = raise_cancel, .arg = s.cancel};
+
+    if (!s.runs || !s.cancel)
         return fault_set(f, -ENOMEM, "no memory");
-    all->begun_ms = clock->monotonic_ms(clock);
-    s.ctx = (struct aws_ctx){.cancel = e->cancel, .rate = background};
-    int r = groups_list(e->aws, &s.ctx, on_group, &s, f);
-    while (r == 0 && map_next(all->by_name, &it, &name, &value))
-        r = read_group(&s, value, f);
-    free(s.members);
+    for (size_t i = 0; i < s.n; i++)
+        s.runs[i] =
+            (struct run){.env = e, .chain = &chains->all[i], .family = family, .cancel = s.cancel};
+    cancel_add(e->cancel, &w);
+    work_together(&s, e->jobs);
+    cancel_remove(e->cancel, &w);
+    return conclude(&s, e->cancel, ret, ret_empty, f);
+}
+
+static bool has_type(const struct raw_resources *all, const char *type)
+{
+    struct map_iter it = {0};
+    char own[CHAIN_TYPE_SIZE];
+    const char *key;
+    void *value;
+
+    while (map_next(all->by_key, &it, &key, &value))
+        if (chain_type(key, own) == 0 && streq(own, type))
+            return true;
+    return false;
+}
+
+static int sweep_census(const struct sweep_env *e, const struct chain *doubted,
+                        struct raw_resources **ret, struct fault *f)
+{
+    struct chain census = {.kind = CHAIN_CENSUS};
+    const struct chains one = {&census, 1};
+
+    log_debug("refresh: the type %s is not to be believed; all are read at once", doubted->what);
+    int r = sweep_chains(e, &one, NULL, ret, NULL, f);
     if (r == 0)
-        *ret = steal_ptr(all);
-    else if (r == -ENOMEM)
-        fault_set(f, r, "no memory");
+        (*ret)->untyped = has_type(*ret, doubted->what);
     return r;
+}
+
+static bool has_new_record(const struct raw_resources *all, const struct raw_resources *last)
+{
+    struct map_iter it = {0};
+    const char *key;
+    void *value;
+
+    while (map_next(all->by_key, &it, &key, &value))
+        if (strstr(key, ":parameter/svcfs/") && !map_get(last->by_key, key))
+            return true;
+    return false;
+}
+
+int sweep_resources(const struct sweep_env *e, const struct chains *chains,
+                    const struct raw_resources *last, struct raw_resources **ret, struct fault *f)
+{
+    bool strays = chains->all[chains->n - 1].kind == CHAIN_STRAYS;
+    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+    const struct chain *doubted = NULL;
+    int r = sweep_chains(e, chains, NULL, &all, &doubted, f);
+
+    if (r == 0 && doubted)
+        r = sweep_census(e, doubted, &all, f);
+    else if (r == 0)
+        all->untyped = last && last->untyped && !strays;
+    if (r == 0 && last && !strays && keep_strays(all, last, e->family_tag) < 0)
+        r = fault_set(f, -ENOMEM, "no memory");
+    if (r == 0) {
+        all->news = last && has_new_record(all, last);
+        *ret = steal_ptr(all);
+    }
+    return r;
+}
+
+int sweep_family(const struct sweep_env *e, const char *family, struct raw_resources **ret,
+                 struct fault *f)
+{
+    struct chain chain = {.kind = CHAIN_FAMILY};
+    const struct chains one = {&chain, 1};
+
+    return sweep_chains(e, &one, family, ret, NULL, f);
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/str.h"
 
@@ -29,7 +30,9 @@ const char options_usage[] =
     "    -o blueprints=DIR   what mkdir builds: FAMILY.json (default: none, nothing is built)\n"
     "    -o service_tag=KEY  (default: service-id)\n"
     "    -o family_tag=KEY   (default: service-family)\n"
-    "    -o refresh=SECONDS  between reads of the account (default: 60)\n"
+    "    -o refresh=SECONDS  between reads of the account (default: 60); up to four times that\n"
+    "                        while nothing changes\n"
+    "    -o cache_dir=DIR    where the index is saved, or none (default: ~/.cache/svcfs)\n"
     "    -o lease=SECONDS    after which another daemon takes over what one left (default: 60)\n"
     "    -o rate_share=X     share of AWS's request rates that is used (default: 0.67)\n"
     "    -o db_ca=FILE       certificates that MariaDB servers are checked with\n"
@@ -90,6 +93,7 @@ static const struct {
     {"endpoint_url=", offsetof(struct options, endpoint_url)},
     {"blueprints=", offsetof(struct options, blueprints)},
     {"db_ca=", offsetof(struct options, db_ca)},
+    {"cache_dir=", offsetof(struct options, cache_dir)},
     {"service_tag=", offsetof(struct options, service_tag)},
     {"family_tag=", offsetof(struct options, family_tag)},
 };
@@ -186,6 +190,40 @@ static int make_absolute(struct parsing *p, const char *name, char **path)
     return 0;
 }
 
+/* $NAME/below, where the variable is an absolute path (of several the first). NULL: it is not, or
+ * no memory. */
+static char *below_variable(const char *name, const char *below)
+{
+    const char *value = getenv(name);
+
+    if (!value || *value != '/')
+        return NULL;
+    return str_printf("%.*s%s", (int)strcspn(value, ":"), value, below);
+}
+
+/* Not by realpath: it is made when there is something to save. */
+static int find_cache_dir(struct parsing *p)
+{
+    char **at = &p->o->cache_dir;
+
+    if (!*at) {
+        *at = below_variable("CACHE_DIRECTORY", ""); /* systemd's */
+        *at = *at ? *at : below_variable("XDG_CACHE_HOME", "/svcfs");
+        *at = *at ? *at : below_variable("HOME", "/.cache/svcfs");
+        return 0;
+    }
+    char *given _cleanup_free_ = steal_ptr(*at), *here _cleanup_free_ = NULL;
+    if (streq(given, "none"))
+        return 0;
+    if (*given == '/') {
+        *at = steal_ptr(given);
+        return 0;
+    }
+    here = getcwd(NULL, 0);
+    *at = here ? str_printf("%s/%s", here, given) : NULL;
+    return *at ? 0 : fail(p, -EINVAL, "cache_dir=%s: not an absolute path", given);
+}
+
 static int defaults(struct parsing *p)
 {
     struct options *o = p->o;
@@ -225,7 +263,7 @@ static int check(struct parsing *p)
         return fail(p, -EINVAL, "no mount point given (svcfs --help tells more)");
     if (make_absolute(p, "", &o->mountpoint) || make_absolute(p, "blueprints", &o->blueprints))
         return -1;
-    return make_absolute(p, "db_ca", &o->db_ca);
+    return make_absolute(p, "db_ca", &o->db_ca) ? -1 : find_cache_dir(p);
 }
 
 int options_parse(int argc, char *argv[], struct options **ret, char *message, size_t size)
@@ -262,6 +300,7 @@ void options_free(struct options *o)
     free(o->endpoint_url);
     free(o->blueprints);
     free(o->db_ca);
+    free(o->cache_dir);
     free(o->service_tag);
     free(o->family_tag);
     free(o->fuse_options);

@@ -31,20 +31,33 @@ static int fault_text(struct buf *out, const struct fault *f)
     return r;
 }
 
+/* Where what is shown comes from, and how old it is. */
+static int shown_text(struct place *p, const struct cache_freshness *fresh, struct buf *out)
+{
+    int r = buf_printf(out, "what is shown was %s ", fresh->saved ? "saved" : "read");
+
+    return r ? r : age_text(out, fs_wall_ms(p->fs) - fresh->begun_wall_ms);
+}
+
 int render_health(struct place *p, struct buf *out, struct fault *f _unused_)
 {
     struct cache_freshness fresh;
     int r;
 
     cache_freshness(p->fs->cache, &fresh);
-    if (!fresh.last.err)
+    if (!fresh.last.err && !fresh.saved)
         return buf_puts(out,
                         fresh.begun_wall_ms ? "ok\n" : "starting: the first refresh is running\n");
+    if (!fresh.last.err) {
+        r = buf_puts(out, "starting: ");
+        r = r ? r : shown_text(p, &fresh, out);
+        return r ? r : buf_puts(out, "; the first refresh is running\n");
+    }
     if (!fresh.begun_wall_ms) {
         r = buf_puts(out, "failed: no refresh has succeeded yet: ");
     } else {
-        r = buf_puts(out, "degraded: the last refresh failed; what is shown was read ");
-        r = r ? r : age_text(out, fs_wall_ms(p->fs) - fresh.begun_wall_ms);
+        r = buf_puts(out, "degraded: the last refresh failed; ");
+        r = r ? r : shown_text(p, &fresh, out);
         r = r ? r : buf_puts(out, ": ");
     }
     r = r ? r : fault_text(out, &fresh.last);
@@ -97,6 +110,7 @@ int render_config(struct place *p, struct buf *out, struct fault *f _unused_)
     r = r ? r : member(out, "service_tag", o->service_tag);
     r = r ? r : member(out, "family_tag", o->family_tag);
     r = r ? r : member(out, "db_ca", o->db_ca);
+    r = r ? r : member(out, "cache_dir", o->cache_dir);
     r = r ? r : member(out, "log_level", log_level_name(log_get_level()));
     return r ? r
              : buf_printf(out,
@@ -116,13 +130,14 @@ int render_freshness(struct place *p, struct buf *out, struct fault *f _unused_)
     if (fresh.begun_wall_ms)
         r = buf_printf(out, "begun\t%s\nended\t%s\nage\t%lld\n",
                        clock_format(fresh.begun_wall_ms, begun),
-                       clock_format(fresh.ended_wall_ms, ended),
+                       fresh.ended_wall_ms ? clock_format(fresh.ended_wall_ms, ended) : "-",
                        (long long)(fs_wall_ms(p->fs) - fresh.begun_wall_ms) / 1000);
     else
         r = buf_puts(out, "begun\t-\nended\t-\nage\t-\n");
     r = r ? r
-          : buf_printf(out, "sweeps\t%llu\nsweeping\t%s\nlast-error\t",
-                       (unsigned long long)fresh.sweeps, fresh.sweeping ? "yes" : "no");
+          : buf_printf(out, "saved\t%s\nsweeps\t%llu\nsweeping\t%s\nlast-error\t",
+                       fresh.saved ? "yes" : "no", (unsigned long long)fresh.sweeps,
+                       fresh.sweeping ? "yes" : "no");
     r = r ? r : fresh.last.err ? fault_text(out, &fresh.last) : buf_putc(out, '-');
     return r ? r : buf_putc(out, '\n');
 }

@@ -6,12 +6,14 @@
 #include "fs/setup.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "awsapi/http.h"
+#include "base/hash.h"
 #include "base/str.h"
 #include "fs/tell.h"
 #include "fs/content.h"
@@ -61,8 +63,25 @@ static void find_partition(struct setup *s)
         snprintf(s->partition, sizeof(s->partition), "%.*s", (int)n, arn);
 }
 
+/* The saved index of this account, seen through these options: each has a file of its own. NULL:
+ * no memory. */
+static char *save_path(const struct setup *s, const struct options *o, const char *endpoint)
+{
+    char *whose _cleanup_free_ =
+        str_printf("%s\n%s\n%s\n%s\n%s\n%s", s->identity.account, s->config->region, s->partition,
+                   endpoint ? endpoint : "", o->family_tag, o->service_tag);
+
+    return whose ? str_printf("%s/%016" PRIx64 ".index", o->cache_dir,
+                              hash_stable(whose, strlen(whose)))
+                 : NULL;
+}
+
 static int make_cache(struct setup *s, const struct options *o, struct fault *f)
 {
+    const char *endpoint = s->config->endpoint_urls[AWS_TAGGING]
+                               ? s->config->endpoint_urls[AWS_TAGGING]
+                               : s->config->endpoint_url;
+    char *path _cleanup_free_ = o->cache_dir ? save_path(s, o, endpoint) : NULL;
     struct cache_options options = {
         .aws = s->client,
         .family_tag = o->family_tag,
@@ -71,8 +90,12 @@ static int make_cache(struct setup *s, const struct options *o, struct fault *f)
         .region = s->config->region,
         .partition = s->partition,
         .refresh_ms = (int64_t)(o->refresh_s * 1000),
+        .save_path = path,
+        .endpoint = endpoint,
     };
 
+    if (o->cache_dir && !path)
+        return fault_set(f, -ENOMEM, "no memory");
     return cache_new(&s->cache, &options, f);
 }
 

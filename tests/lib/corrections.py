@@ -148,6 +148,12 @@ class Corrections:
             return wire.error_answer(request, 400, "InvalidParameterException", str(error))
         return wire.json_answer(request, value)
 
+    def tagging_GetTagValues(self, request):
+        """All values of a key, each once; moto gives one for each resource, over pages."""
+        key = request.params.get("Key")
+        values = {tags[key] for tags in self.index.visible(request.region).values() if key in tags}
+        return wire.json_answer(request, {"PaginationToken": "", "TagValues": sorted(values)})
+
     @staticmethod
     def _group_name(request):
         named = request.params.get("Group") or request.params.get("GroupName") or ""

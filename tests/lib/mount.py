@@ -32,7 +32,9 @@ except OSError as error:
 def dummy_environment(**more):
     return process.environment(**{"AWS_ACCESS_KEY_ID": awslib.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": awslib.SECRET_KEY,
                                   "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
-                                  "AWS_EC2_METADATA_DISABLED": "true", **more})
+                                  "AWS_EC2_METADATA_DISABLED": "true",
+                                  "XDG_CACHE_HOME": "/dev/null",    # nothing is saved
+                                  **more})
 
 
 class Mount:
@@ -40,12 +42,15 @@ class Mount:
         self.name, self.options, self.user, self.flags = name, dict(options), user, flags
         self.path = os.path.join(directory, name)
         self.log = os.path.join(directory, name + ".log")
-        self.env = dummy_environment(**(env or {}))
+        # Its saved index, which outlives the daemon; another mount on the account has another.
+        self.cache = os.path.join(directory, name + ".cache")
+        self.env = dummy_environment(**{"XDG_CACHE_HOME": self.cache, **(env or {})})
         self.process, self.binary = None, BINARY
         self.private = False    # whether only processes in the daemon's namespace see the mount
-        os.makedirs(self.path, exist_ok=True)
-        if user is not None:
-            os.chown(self.path, user, -1)
+        for path in (self.path, self.cache):
+            os.makedirs(path, exist_ok=True)
+            if user is not None:
+                os.chown(path, user, -1)
 
     # Life
 

@@ -10,14 +10,18 @@ struct fake_answer {
     const char *headers; /* "name: value\n" */
     const char *body;
     int64_t takes_ms; /* by the fake clock */
+    const char
+        *to; /* NULL: it is the next answer; else the next to requests with this in the body */
 };
 
-enum { FAKE_SENT_MAX = 16 };
+enum { FAKE_SENT_MAX = 64 };
 
 struct fake_transport {
     struct http_transport transport; /* first */
     struct clock_fake clock;
+    pthread_mutex_t lock;
     const struct fake_answer *answers;
+    bool *given;
     size_t n_answers, n_sent;
     /* What was sent, in order. */
     struct {

@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "cache/chains.h"
+#include "cache/saved.h"
+#include "cache/sketch.h"
 #include "tests/unit/world.h"
 
 static long left = -1; /* allocations until one fails; negative: none does */
@@ -119,10 +122,81 @@ static void test_build(void **state)
     snapshot_unref(s);
 }
 
+/* Calls what until it does not fail any more; fails where that is not -ENOMEM. */
+static void until_good(int (*what)(struct world *w), struct world *w, long least)
+{
+    long n = 0;
+    int r = -ENOMEM;
+
+    for (; r != 0; n++) {
+        left = n;
+        r = what(w);
+        left = -1;
+        assert_true(r == 0 || r == -ENOMEM);
+    }
+    assert_in_range(n, least, 1000);
+}
+
+static int choose(struct world *w)
+{
+    const struct chains_input in = {
+        .last = w->swept, .overlay = w->overlay.entries, .family_tag = "service-family"};
+    struct chains c = {0};
+    int r = chains_choose(&in, &c);
+
+    chains_done(&c);
+    return r;
+}
+
+static int save_and_read(struct world *w)
+{
+    static const struct saved_owner owner = {"1", "r", "aws", "", "f", "s"};
+    _cleanup_(raw_resources_freep) struct raw_resources *back = NULL;
+    _cleanup_free_ char *image = NULL;
+    size_t len;
+    int r = saved_image(&owner, w->swept, &image, &len);
+
+    return r < 0 ? r : saved_parse(&owner, image, len, &back, NULL);
+}
+
+static int sketch(struct world *w)
+{
+    const struct snapshot *s = NULL;
+    struct sketch k;
+    int r = sketch_init(&k);
+
+    if (r == 0 && !sketch_family(&k, "named"))
+        r = -ENOMEM;
+    struct sketch_family *f = r == 0 ? sketch_family(&k, "wp") : NULL;
+    if (f) {
+        f->resources = w->swept; /* lent */
+        r = sketch_build(&k, &w->in, &s);
+        f->resources = NULL;
+    } else {
+        r = -ENOMEM;
+    }
+    snapshot_unref(s);
+    sketch_done(&k);
+    return r;
+}
+
+static void test_early(void **state)
+{
+    _cleanup_world_ struct world *w = world_new();
+    (void)state;
+
+    world_add(w, SG("sg-1"), FAMILY("wp"), SERVICE("n1"));
+    world_add(w, "arn:aws:ecs:r:1:service/c/web", FAMILY("wp"), SERVICE("n1"));
+    w->swept->begun_wall_ms = 1;
+    until_good(choose, w, 3);
+    until_good(save_and_read, w, 6);
+    until_good(sketch, w, 20);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_overlay),
-                                       cmocka_unit_test(test_build)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_overlay), cmocka_unit_test(test_build),
+                                       cmocka_unit_test(test_early)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

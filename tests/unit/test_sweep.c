@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
-#include "cache/raw.h"
+#include "cache/sweep.h"
 #include "tests/unit/fake_transport.h"
 #include "tests/unit/world.h"
 
@@ -22,6 +22,11 @@
     {                                                                                              \
         .status = 503, .body = "{}"                                                                \
     }
+#define PAGE_TO(who, entries, token)                                                               \
+    {                                                                                              \
+        .status = 200, .to = who,                                                                  \
+        .body = "{\"ResourceTagMappingList\": [" entries "], \"PaginationToken\": \"" token "\"}"  \
+    }
 #define REFUSED(code)                                                                              \
     {                                                                                              \
         .status = 400, .body = "{\"__type\": \"" code "\", \"message\": \"no\"}"                   \
@@ -29,27 +34,42 @@
 
 static struct sweep_env env_of(struct fake_transport *t, struct cancel *cancel)
 {
-    return (struct sweep_env){t->client, "service-family", "service-id", cancel};
+    return (struct sweep_env){t->client, "service-family", "service-id", cancel, NULL};
 }
 
-static void test_both_keys(void **state)
+static int sweep_all(const struct sweep_env *e, struct raw_resources **ret, struct fault *f)
+{
+    struct chain census = {.kind = CHAIN_CENSUS};
+    const struct chains one = {&census, 1};
+
+    return sweep_resources(e, &one, NULL, ret, f);
+}
+
+/* The second chain looks for what has an id and no family, and for nothing else. */
+static void test_strays(void **state)
 {
     static const struct fake_answer answers[] = {
         PAGE(ENTRY("a", TAG("service-id", "n1") "," TAG("service-family", "wp")) "," ENTRY("b", ""),
              ""),
-        PAGE(ENTRY("a", TAG("service-id", "other")) "," ENTRY("c", TAG("service-id", "n2")), "")};
+        PAGE(ENTRY("new", TAG("service-id", "n1") "," TAG("service-family", "wp")) "," ENTRY(
+                 "c", TAG("service-id", "n2")),
+             "")};
+    static struct chain two[] = {{.kind = CHAIN_CENSUS}, {.kind = CHAIN_STRAYS}};
+    const struct chains chains = {two, 2};
     _cleanup_fake_ struct fake_transport *t = fake_new(answers, 2);
     struct sweep_env env = env_of(t, NULL);
     _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
     (void)state;
 
-    assert_int_equal(sweep_resources(&env, &all, NULL), 0);
+    assert_int_equal(sweep_resources(&env, &chains, NULL, &all, NULL), 0);
     assert_int_equal(map_size(all->by_key), 3);
     assert_int_equal(all->begun_ms, 1000000);
     const struct raw_resource *a = map_get(all->by_key, "a");
     assert_int_equal(a->n_tags, 2);
     assert_string_equal(a->tags[0].key, "service-family"); /* sorted */
     assert_string_equal(a->tags[1].value, "n1");
+    assert_non_null(map_get(all->by_key, "c"));
+    assert_null(map_get(all->by_key, "new"));
     assert_non_null(strstr(t->sent[0].body, "[{\"Key\":\"service-family\"}]"));
     assert_non_null(strstr(t->sent[1].body, "[{\"Key\":\"service-id\"}]"));
 }
@@ -63,12 +83,12 @@ static void test_many_tags(void **state)
     for (int i = 0; i < 90; i++)
         buf_printf(&body, TAG("aws:t%d", "x") ",", i);
     buf_puts(&body, TAG("service-family", "wp") "]}]}");
-    const struct fake_answer answers[] = {{.status = 200, .body = buf_str(&body)}, PAGE("", "")};
-    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 2);
+    const struct fake_answer answers[] = {{.status = 200, .body = buf_str(&body)}};
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 1);
     struct sweep_env env = env_of(t, NULL);
     _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
 
-    assert_int_equal(sweep_resources(&env, &all, NULL), 0);
+    assert_int_equal(sweep_all(&env, &all, NULL), 0);
     const struct raw_resource *a = map_get(all->by_key, "a");
     assert_int_equal(a->n_tags, 91);
     assert_string_equal(a->tags[90].key, "service-family");
@@ -78,14 +98,13 @@ static void test_many_tags(void **state)
 static void check_anew(const struct fake_answer *broken)
 {
     const struct fake_answer answers[] = {PAGE(ENTRY("gone", ""), "t1"), *broken,
-                                          PAGE(ENTRY("a", ""), "t2"), PAGE(ENTRY("b", ""), ""),
-                                          PAGE(ENTRY("c", ""), "")};
-    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 5);
+                                          PAGE(ENTRY("a", ""), "t2"), PAGE(ENTRY("b", ""), "")};
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 4);
     struct sweep_env env = env_of(t, NULL);
     _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
 
-    assert_int_equal(sweep_resources(&env, &all, NULL), 0);
-    assert_int_equal(map_size(all->by_key), 3);
+    assert_int_equal(sweep_all(&env, &all, NULL), 0);
+    assert_int_equal(map_size(all->by_key), 2);
     assert_null(map_get(all->by_key, "gone"));
     assert_non_null(strstr(t->sent[1].body, "\"PaginationToken\":\"t1\""));
     assert_null(strstr(t->sent[2].body, "PaginationToken"));
@@ -121,10 +140,10 @@ static void test_gives_up(void **state)
     struct fault f = FAULT_INIT;
     (void)state;
 
-    assert_int_equal(sweep_resources(&env, &all, &f), -EREMOTEIO);
+    assert_int_equal(sweep_all(&env, &all, &f), -EREMOTEIO);
     assert_int_equal(f.err, -EREMOTEIO);
     assert_null(all);
-    assert_int_equal(sweep_resources(&other, &all, &f), -EACCES); /* begun but once */
+    assert_int_equal(sweep_all(&other, &all, &f), -EACCES); /* begun but once */
     assert_string_equal(f.code, "AccessDeniedException");
     assert_null(all);
 }
@@ -139,7 +158,7 @@ static void test_silent(void **state)
     struct raw_resources *all = NULL;
     (void)state;
 
-    assert_int_equal(sweep_resources(&env, &all, NULL), -EHOSTUNREACH);
+    assert_int_equal(sweep_all(&env, &all, NULL), -EHOSTUNREACH);
     assert_null(all);
 }
 
@@ -152,8 +171,148 @@ static void test_cancelled(void **state)
     struct raw_resources *all = NULL;
     (void)state;
 
-    assert_int_equal(sweep_resources(&env, &all, NULL), -ECANCELED);
+    assert_int_equal(sweep_all(&env, &all, NULL), -ECANCELED);
     assert_null(all);
+}
+
+/* --- several chains --- */
+
+#define OF(type) "ResourceTypeFilters\":[\"" type "\"]"
+#define ARN(rest) "arn:aws:" rest
+#define TASKS ARN("ecs:r:1:service/c/web")
+#define WP TAG("service-family", "wp")
+
+static struct chain types[] = {{CHAIN_TYPE, "ec2:security-group", true},
+                               {CHAIN_TYPE, "ecs:service", true},
+                               {CHAIN_TYPE, "rds:db", false}};
+static const struct chains by_types = {types, 3};
+
+static size_t sent_with(const struct fake_transport *t, const char *text)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n_sent; i++)
+        n += strstr(t->sent[i].body, text) != NULL;
+    return n;
+}
+
+/* Side by side; the one that breaks begins again, the others do not. What nobody looked for is
+ * kept. */
+static void test_types(void **state)
+{
+    static const struct fake_answer answers[] = {
+        PAGE_TO(OF("ec2:security-group"), ENTRY(SG("sg-1"), WP), ""),
+        PAGE_TO(OF("ecs:service"), ENTRY("gone", WP), "t1"),
+        {.status = 503, .body = "{}", .to = "\"PaginationToken\":\"t1\""},
+        PAGE_TO(OF("ecs:service"), ENTRY(TASKS, WP), ""),
+        PAGE_TO(OF("rds:db"), "", "")};
+    static const struct fake_answer before[] = {
+        PAGE(ENTRY("old", WP) "," ENTRY("stray", TAG("service-id", "n9")), "")};
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 5), *u = fake_new(before, 1);
+    _cleanup_(jobs_freep) struct jobs *jobs = NULL;
+    struct sweep_env env = env_of(t, NULL), env_before = env_of(u, NULL);
+    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL, *last = NULL;
+    (void)state;
+
+    assert_int_equal(sweep_all(&env_before, &last, NULL), 0);
+    assert_int_equal(jobs_new(&jobs, "test", 7), 0);
+    env.jobs = jobs;
+    assert_int_equal(sweep_resources(&env, &by_types, last, &all, NULL), 0);
+    assert_int_equal(map_size(all->by_key), 3);
+    assert_non_null(map_get(all->by_key, SG("sg-1")));
+    assert_non_null(map_get(all->by_key, TASKS));
+    const struct raw_resource *stray = map_get(all->by_key, "stray");
+    assert_string_equal(raw_tag(stray, "service-id"), "n9");
+    assert_false(all->untyped);
+    assert_int_equal(sent_with(t, OF("ec2:security-group")), 1);
+    assert_int_equal(sent_with(t, OF("ecs:service")), 3);
+    assert_int_equal(sent_with(t, "service-family"), 5);
+}
+
+/* Records that were not there before are news: the next sweep has to look for their types. */
+static void test_news(void **state)
+{
+    static const struct fake_answer one[] = {PAGE(ENTRY(RECORD("n1"), WP), "")},
+                                    two[] = {PAGE(
+                                        ENTRY(RECORD("n1"), WP) "," ENTRY(RECORD("n2"), WP), "")};
+    static struct chain census = {.kind = CHAIN_CENSUS};
+    static const struct chains chains = {&census, 1};
+    const struct fake_answer *const answers[] = {one, one, two, two};
+    const bool news[] = {false, false, true, false};
+    struct raw_resources *last = NULL;
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+        _cleanup_fake_ struct fake_transport *t = fake_new(answers[i], 1);
+        struct sweep_env env = env_of(t, NULL);
+        struct raw_resources *all = NULL;
+        assert_int_equal(sweep_resources(&env, &chains, last, &all, NULL), 0);
+        assert_int_equal(all->news, news[i]);
+        raw_resources_free(last);
+        last = all;
+    }
+    raw_resources_free(last);
+}
+
+/* One that fails for good ends the sweep: no further chain is begun. */
+static void test_types_fail(void **state)
+{
+    static const struct fake_answer answers[] = {PAGE(ENTRY(SG("sg-1"), WP), ""),
+                                                 REFUSED("AccessDeniedException")};
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 2);
+    struct sweep_env env = env_of(t, NULL);
+    struct raw_resources *all = NULL;
+    struct fault f = FAULT_INIT;
+    (void)state;
+
+    assert_int_equal(sweep_resources(&env, &by_types, NULL, &all, &f), -EACCES);
+    assert_string_equal(f.code, "AccessDeniedException");
+    assert_null(all);
+}
+
+/* A type that has vanished, or is refused: the census decides. It stays untyped where that finds
+ * what the filter did not. */
+static void check_doubt(const struct fake_answer *typed, const char *census, bool untyped)
+{
+    const struct fake_answer answers[] = {
+        PAGE_TO(OF("ec2:security-group"), ENTRY(SG("sg-1"), WP), ""),
+        *typed,
+        {.status = 200, .body = census},
+    };
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 3);
+    struct sweep_env env = env_of(t, NULL);
+    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+
+    assert_int_equal(sweep_resources(&env, &by_types, NULL, &all, NULL), 0);
+    assert_int_equal(all->untyped, untyped);
+    assert_null(strstr(t->sent[2].body, "ResourceTypeFilters"));
+    assert_int_equal(map_get(all->by_key, TASKS) != NULL, untyped);
+}
+
+static void test_doubt(void **state)
+{
+    static const struct fake_answer none = PAGE_TO(OF("ecs:service"), "", ""),
+                                    refused = REFUSED("InvalidParameterException");
+    static const char with[] = "{\"ResourceTagMappingList\": [" ENTRY(TASKS, WP) "]}",
+                      without[] = "{\"ResourceTagMappingList\": [" ENTRY(SG("sg-1"), WP) "]}";
+    (void)state;
+
+    check_doubt(&none, with, true);
+    check_doubt(&none, without, false);
+    check_doubt(&refused, with, true);
+}
+
+static void test_family(void **state)
+{
+    static const struct fake_answer answers[] = {PAGE(ENTRY(SG("sg-1"), WP), "")};
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, 1);
+    struct sweep_env env = env_of(t, NULL);
+    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+    (void)state;
+
+    assert_int_equal(sweep_family(&env, "wp", &all, NULL), 0);
+    assert_non_null(map_get(all->by_key, SG("sg-1")));
+    assert_non_null(strstr(t->sent[0].body, "[{\"Key\":\"service-family\",\"Values\":[\"wp\"]}]"));
 }
 
 /* --- groups --- */
@@ -278,11 +437,21 @@ static void test_groups_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_keys),    cmocka_unit_test(test_many_tags),
-        cmocka_unit_test(test_anew),         cmocka_unit_test(test_gives_up),
-        cmocka_unit_test(test_cancelled),    cmocka_unit_test(test_group_kinds),
-        cmocka_unit_test(test_groups_fail),  cmocka_unit_test(test_silent),
-        cmocka_unit_test(test_group_closed), cmocka_unit_test(test_group_queries_kept),
+        cmocka_unit_test(test_strays),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_types_fail),
+        cmocka_unit_test(test_news),
+        cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_family),
+        cmocka_unit_test(test_many_tags),
+        cmocka_unit_test(test_anew),
+        cmocka_unit_test(test_gives_up),
+        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_group_kinds),
+        cmocka_unit_test(test_groups_fail),
+        cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_group_closed),
+        cmocka_unit_test(test_group_queries_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,9 +83,33 @@ static void test_request(void **state)
     assert_non_null(strstr(t->sent[1].body, "\"PaginationToken\":\"t1\""));
 }
 
+static int collect_value(void *arg, const char *value)
+{
+    return buf_printf(arg, "%s ", value);
+}
+
+static void test_values(void **state)
+{
+    static const struct fake_answer good[] = {
+        {.status = 200, .body = "{\"TagValues\": [\"wp\", \"\"]" TOKEN("t1") "}"},
+        {.status = 200, .body = "{\"TagValues\": [\"shops\"]" TOKEN("") "}"}};
+    static const struct fake_answer bad[] = {{.status = 200, .body = "{\"TagValues\": [1]}"}};
+    _cleanup_fake_ struct fake_transport *t = fake_new(good, 2), *u = fake_new(bad, 1);
+    _cleanup_buf_ struct buf out = BUF_INIT(1000);
+    (void)state;
+
+    assert_int_equal(tagging_get_values(t->client, NULL, "k", collect_value, &out, NULL), 0);
+    assert_string_equal(buf_str(&out), "wp  shops ");
+    assert_string_equal(t->sent[0].body, "{\"Key\":\"k\"}");
+    assert_non_null(strstr(t->sent[0].headers, "GetTagValues"));
+    assert_non_null(strstr(t->sent[1].body, "\"PaginationToken\":\"t1\""));
+    assert_int_equal(tagging_get_values(u->client, NULL, "k", collect_value, &out, NULL), -EPROTO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values),
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_breaks),
         cmocka_unit_test(test_request),

@@ -1,0 +1,88 @@
+/* What both sweeps gather into. */
+#include "cache/raw.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct raw_resources *raw_resources_new(void)
+{
+    struct raw_resources *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        return NULL;
+    r->arena = arena_new();
+    r->by_key = map_new();
+    if (r->arena && r->by_key)
+        return r;
+    raw_resources_free(r);
+    return NULL;
+}
+
+void raw_resources_free(struct raw_resources *r)
+{
+    if (!r)
+        return;
+    map_free(r->by_key);
+    arena_free(r->arena);
+    free(r);
+}
+
+void raw_groups_free(struct raw_groups *g)
+{
+    if (!g)
+        return;
+    map_free(g->by_name);
+    arena_free(g->arena);
+    free(g);
+}
+
+static int tag_order(const void *x, const void *y)
+{
+    return strcmp(((const struct index_tag *)x)->key, ((const struct index_tag *)y)->key);
+}
+
+const struct index_tag *raw_tags(struct arena *a, const struct index_tag *tags, size_t n)
+{
+    struct index_tag *out = arena_array(a, n, sizeof(*out));
+
+    for (size_t i = 0; out && i < n; i++) {
+        out[i].key = arena_strdup(a, tags[i].key);
+        out[i].value = arena_strdup(a, tags[i].value);
+        if (!out[i].key || !out[i].value)
+            return NULL;
+    }
+    if (out && n > 1)
+        qsort(out, n, sizeof(*out), tag_order);
+    return out;
+}
+
+const struct index_tag *raw_tags_from_json(struct arena *a, json_t *object, size_t *ret_n)
+{
+    struct index_tag *tags = arena_array(a, json_object_size(object), sizeof(*tags));
+    const char *key;
+    json_t *value;
+    size_t n = 0;
+
+    json_object_foreach(object, key, value)
+    {
+        if (!tags || !json_is_string(value))
+            continue;
+        tags[n].key = arena_strdup(a, key);
+        tags[n].value = arena_strdup(a, json_string_value(value));
+        if (!tags[n].key || !tags[n].value)
+            return NULL;
+        n++;
+    }
+    if (tags && n > 1)
+        qsort(tags, n, sizeof(*tags), tag_order);
+    *ret_n = n;
+    return tags;
+}
+
+const char *raw_tag(const struct raw_resource *r, const char *key)
+{
+    for (size_t i = 0; i < r->n_tags; i++)
+        if (strcmp(r->tags[i].key, key) == 0)
+            return r->tags[i].value;
+    return NULL;
+}
