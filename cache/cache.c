@@ -91,16 +91,6 @@ static void count_difference(void *arg, _unused_ const struct diff *d)
     ++*(size_t *)arg;
 }
 
-static bool same_problems(const struct snapshot *a, const struct snapshot *b)
-{
-    if (a->n_problems != b->n_problems || a->groups_known != b->groups_known)
-        return false;
-    for (size_t i = 0; i < a->n_problems; i++)
-        if (!streq(a->problems[i], b->problems[i]))
-            return false;
-    return true;
-}
-
 /* Locked. */
 static int build(struct cache *c, const struct snapshot **ret)
 {
@@ -117,6 +107,7 @@ static int build(struct cache *c, const struct snapshot **ret)
                                    .dead_claims = c->overlay.dead_claims,
                                    .blueprints = c->blueprints,
                                    .groups_problem = c->groups_problem,
+                                   .before = c->newest,
                                    .generation = c->generation + 1,
                                    .wall_ms = c->clock->wall_ms(c->clock)};
 
@@ -137,7 +128,7 @@ static void publish(struct cache *c, const struct snapshot *now)
 
     if (old) {
         diff_snapshots(old, now, count_difference, &differences);
-        if (differences == 0 && same_problems(old, now)) {
+        if (differences == 0) {
             snapshot_unref(now);
             return;
         }
@@ -232,7 +223,7 @@ static int take_resources(struct cache *c, struct raw_resources *r, struct fault
 
     pthread_mutex_lock(&c->lock);
     overlay_settle(&c->overlay, r);
-    raw_resources_free(c->resources);
+    raw_resources_unref(c->resources);
     c->resources = r;
     touch(c);
     uint64_t goal = c->changes;
@@ -295,7 +286,7 @@ static void refresh_groups(struct cache *c)
     c->groups_problem = problem;
     if (g) {
         overlay_settle_groups(&c->overlay, g);
-        raw_groups_free(c->groups);
+        raw_groups_unref(c->groups);
         c->groups = g;
     }
     touch(c);
@@ -558,8 +549,8 @@ void cache_free(struct cache *c)
     if (c->refreshing || c->grouping || c->publishing)
         cache_stop(c);
     snapshot_unref(c->newest);
-    raw_resources_free(c->resources);
-    raw_groups_free(c->groups);
+    raw_resources_unref(c->resources);
+    raw_groups_unref(c->groups);
     overlay_done(&c->overlay);
     free_names(c->blueprints);
     free(c->groups_problem);

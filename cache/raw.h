@@ -1,6 +1,8 @@
 /* What AWS answered, before anything is made of it: one sweep of resources, one of groups.
- * Immutable once swept. */
+ * Immutable once swept, and shared: the snapshots that are built of it keep its strings. */
 #pragma once
+
+#include <stdatomic.h>
 
 #include "awsapi/client.h"
 #include "base/arena.h"
@@ -18,9 +20,11 @@ struct raw_resources {
     struct map *by_key; /* → struct raw_resource * */
     int64_t begun_ms;   /* monotonic */
     int64_t begun_wall_ms;
+    atomic_uint more_refs; /* beside the first */
 };
-void raw_resources_free(struct raw_resources *r);
-DEFINE_CLEANUP(struct raw_resources *, raw_resources_free)
+struct raw_resources *raw_resources_ref(struct raw_resources *r); /* of NULL: NULL */
+void raw_resources_unref(struct raw_resources *r);
+DEFINE_CLEANUP(struct raw_resources *, raw_resources_unref)
 
 struct raw_group {
     const char *name, *arn;
@@ -37,9 +41,11 @@ struct raw_groups {
     struct arena *arena;
     struct map *by_name; /* → struct raw_group * */
     int64_t begun_ms;
+    atomic_uint more_refs;
 };
-void raw_groups_free(struct raw_groups *g);
-DEFINE_CLEANUP(struct raw_groups *, raw_groups_free)
+struct raw_groups *raw_groups_ref(struct raw_groups *g); /* of NULL: NULL */
+void raw_groups_unref(struct raw_groups *g);
+DEFINE_CLEANUP(struct raw_groups *, raw_groups_unref)
 
 struct sweep_env {
     struct aws_client *aws;

@@ -22,18 +22,32 @@ enum { TRIES = 3, TRY_PAUSE_MS = 500, QUERY_AGE_MAX = 10 };
 
 static const double background = 0.33;
 
-void raw_resources_free(struct raw_resources *r)
+struct raw_resources *raw_resources_ref(struct raw_resources *r)
 {
-    if (!r)
+    if (r)
+        atomic_fetch_add(&r->more_refs, 1);
+    return r;
+}
+
+void raw_resources_unref(struct raw_resources *r)
+{
+    if (!r || atomic_fetch_sub(&r->more_refs, 1) > 0)
         return;
     map_free(r->by_key);
     arena_free(r->arena);
     free(r);
 }
 
-void raw_groups_free(struct raw_groups *g)
+struct raw_groups *raw_groups_ref(struct raw_groups *g)
 {
-    if (!g)
+    if (g)
+        atomic_fetch_add(&g->more_refs, 1);
+    return g;
+}
+
+void raw_groups_unref(struct raw_groups *g)
+{
+    if (!g || atomic_fetch_sub(&g->more_refs, 1) > 0)
         return;
     map_free(g->by_name);
     arena_free(g->arena);
@@ -106,7 +120,7 @@ static int on_resource(void *arg, const char *arn, json_t *tags)
 static int sweep_once(const struct sweep_env *e, struct raw_resources **ret, unsigned *ret_pages,
                       struct fault *f)
 {
-    _cleanup_(raw_resources_freep) struct raw_resources *all = calloc(1, sizeof(*all));
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = calloc(1, sizeof(*all));
     const char *const keys[] = {e->family_tag, e->service_tag};
     struct aws_ctx ctx = {.cancel = e->cancel};
     struct clock *clock = aws_client_clock(e->aws);
@@ -314,7 +328,7 @@ static int read_group(struct groups_sweep *s, struct raw_group *g, struct fault 
 int sweep_groups(const struct sweep_env *e, const struct raw_groups *old, struct raw_groups **ret,
                  struct fault *f)
 {
-    _cleanup_(raw_groups_freep) struct raw_groups *all = calloc(1, sizeof(*all));
+    _cleanup_(raw_groups_unrefp) struct raw_groups *all = calloc(1, sizeof(*all));
     struct groups_sweep s = {.env = e, .old = old, .all = all};
     struct clock *clock = aws_client_clock(e->aws);
     struct map_iter it = {0};

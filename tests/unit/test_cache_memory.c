@@ -67,11 +67,12 @@ static int put_all(struct overlay *o)
 
 static void test_overlay(void **state)
 {
+    bool all = true;
     long n = 0;
     int r = -ENOMEM;
     (void)state;
 
-    for (; r != 0; n++) {
+    for (; r != 0 || all; n++) { /* what cannot be noted is no error, but a build */
         struct overlay o;
 
         left = n;
@@ -80,6 +81,7 @@ static void test_overlay(void **state)
             r = put_all(&o);
         left = -1;
         assert_true(r == 0 || r == -ENOMEM);
+        all = o.changes.all;
         overlay_done(&o);
     }
     assert_in_range(n, 15, 200);

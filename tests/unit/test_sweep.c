@@ -40,7 +40,7 @@ static void test_both_keys(void **state)
         PAGE(ENTRY("a", TAG("service-id", "other")) "," ENTRY("c", TAG("service-id", "n2")), "")};
     _cleanup_fake_ struct fake_transport *t = fake_new(answers, 2);
     struct sweep_env env = env_of(t, NULL);
-    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = NULL;
     (void)state;
 
     assert_int_equal(sweep_resources(&env, &all, NULL), 0);
@@ -66,7 +66,7 @@ static void test_many_tags(void **state)
     const struct fake_answer answers[] = {{.status = 200, .body = buf_str(&body)}, PAGE("", "")};
     _cleanup_fake_ struct fake_transport *t = fake_new(answers, 2);
     struct sweep_env env = env_of(t, NULL);
-    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = NULL;
 
     assert_int_equal(sweep_resources(&env, &all, NULL), 0);
     const struct raw_resource *a = map_get(all->by_key, "a");
@@ -82,7 +82,7 @@ static void check_anew(const struct fake_answer *broken)
                                           PAGE(ENTRY("c", ""), "")};
     _cleanup_fake_ struct fake_transport *t = fake_new(answers, 5);
     struct sweep_env env = env_of(t, NULL);
-    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = NULL;
 
     assert_int_equal(sweep_resources(&env, &all, NULL), 0);
     assert_int_equal(map_size(all->by_key), 3);
@@ -205,25 +205,25 @@ static void test_group_kinds(void **state)
     const struct raw_group *g;
     (void)state;
 
-    _cleanup_(raw_groups_freep) struct raw_groups *a = sweep(ours, 2, NULL);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *a = sweep(ours, 2, NULL);
     g = map_get(a->by_name, "g");
     assert_true(g->by_our_tags);
     assert_int_equal(g->n_members, 0);
     assert_string_equal(g->arn, "arn:g/g");
-    _cleanup_(raw_groups_freep) struct raw_groups *b = sweep(others, 3, NULL);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *b = sweep(others, 3, NULL);
     g = map_get(b->by_name, "g");
     assert_false(g->by_our_tags);
     assert_int_equal(g->n_members, 1);
     assert_string_equal(g->members[0].tags[0].value, "x");
-    _cleanup_(raw_groups_freep) struct raw_groups *c = sweep(typed, 3, NULL);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *c = sweep(typed, 3, NULL);
     g = map_get(c->by_name, "g");
     assert_false(g->by_our_tags);
     assert_string_equal(g->members[0].key, "arn:aws:s3:::b");
-    _cleanup_(raw_groups_freep) struct raw_groups *d = sweep(plain, 3, NULL);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *d = sweep(plain, 3, NULL);
     g = map_get(d->by_name, "g");
     assert_null(g->query);
     assert_int_equal(g->n_members, 1);
-    _cleanup_(raw_groups_freep) struct raw_groups *e = sweep(gone, 2, NULL);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *e = sweep(gone, 2, NULL);
     assert_int_equal(map_size(e->by_name), 0);
 }
 
@@ -243,10 +243,10 @@ static void test_group_queries_kept(void **state)
         const struct raw_group *g = map_get(now->by_name, "g");
         assert_true(g->by_our_tags);
         assert_non_null(strstr(g->query, "service-family"));
-        raw_groups_free(last);
+        raw_groups_unref(last);
         last = now;
     }
-    raw_groups_free(last);
+    raw_groups_unref(last);
 }
 
 /* One group that cannot be read is a line, and does not hide the next. */
@@ -254,7 +254,7 @@ static void test_group_closed(void **state)
 {
     static const struct fake_answer answers[] = {GROUPS(GROUP("g")), GROUP_QUERY(ONE_TYPE),
                                                  REFUSED("AccessDeniedException")};
-    _cleanup_(raw_groups_freep) struct raw_groups *all = sweep(answers, 3, NULL);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *all = sweep(answers, 3, NULL);
     const struct raw_group *g = map_get(all->by_name, "g");
     (void)state;
 
