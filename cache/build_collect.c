@@ -136,7 +136,8 @@ static int add_draft(struct build *b, const struct raw_resource *what,
     r->n_tags = what->n_tags;
     int e = name_resource(b, r);
     if (e == -EINVAL) {
-        b->contested |= named != NULL; /* nothing of it is shown that a patch could go by */
+        b->unplaced = true;
+        b->contested |= named != NULL; /* nothing of it is kept that a patch could go by */
         return problem_come(b, problem_unplaced(b, what->key));
     }
     *d = (struct resource_draft){r, record, named};

@@ -61,7 +61,7 @@ struct build {
     struct map *types;        /* "SERVICE/TYPE" → struct type_draft * */
     struct map *groups;       /* name → struct group_draft * */
     struct edit links, ids, problems, group_words;
-    bool contested;
+    bool unplaced, contested; /* as in struct snapshot_private */
 };
 
 /* Resources by key, link and id; services by name, by link, and by id: of several with one id first

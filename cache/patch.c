@@ -11,6 +11,7 @@
  * refused, and the caller builds:
  *   a path or an id in services/ that is shared, or would be: names then depend on who else has it;
  *   two records that name one key, or a record and somebody's tags that disagree about it;
+ *   a claim that died, where there are keys without a place: nobody knows what they carry;
  *   groups whose members were swept with them: they decide what is there at all;
  *   so many changes that a build is cheaper, and a chain of patches that has become long.
  */
@@ -49,6 +50,8 @@ static int look_at_claims(struct build *b)
 {
     int e = 0;
 
+    if (b->changes->claims && b->base->private_->unplaced)
+        return -EOPNOTSUPP;
     for (size_t i = 0; e == 0 && b->changes->claims && i < b->base->n_resources; i++) {
         const struct index_resource *r = b->base->resources[i];
         const char *claim = index_tag(r, "svcfs:claim");
