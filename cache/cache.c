@@ -56,16 +56,6 @@ static void count_difference(void *arg, _unused_ const struct diff *d)
     ++*(size_t *)arg;
 }
 
-static bool same_problems(const struct snapshot *a, const struct snapshot *b)
-{
-    if (a->n_problems != b->n_problems || a->groups_known != b->groups_known)
-        return false;
-    for (size_t i = 0; i < a->n_problems; i++)
-        if (!streq(a->problems[i], b->problems[i]))
-            return false;
-    return true;
-}
-
 /* Locked. */
 static int build(struct cache *c, const struct snapshot **ret)
 {
@@ -82,6 +72,7 @@ static int build(struct cache *c, const struct snapshot **ret)
                                    .dead_claims = c->overlay.dead_claims,
                                    .blueprints = c->blueprints,
                                    .groups_problem = c->groups_problem,
+                                   .before = c->newest,
                                    .generation = c->generation + 1,
                                    .wall_ms = c->clock->wall_ms(c->clock)};
 
@@ -102,7 +93,7 @@ static void publish(struct cache *c, const struct snapshot *now)
 
     if (old && old->whole && old->swept == now->swept) {
         diff_snapshots(old, now, count_difference, &differences);
-        if (differences == 0 && same_problems(old, now)) {
+        if (differences == 0) {
             snapshot_unref(now);
             return;
         }
@@ -405,8 +396,8 @@ void cache_free(struct cache *c)
     if (c->refreshing || c->grouping || c->publishing)
         cache_stop(c);
     snapshot_unref(c->newest);
-    raw_resources_free(c->resources);
-    raw_groups_free(c->groups);
+    raw_resources_unref(c->resources);
+    raw_groups_unref(c->groups);
     overlay_done(&c->overlay);
     sketch_done(&c->sketch);
     jobs_free(c->chain_jobs);

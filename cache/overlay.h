@@ -12,10 +12,14 @@ struct overlay {
     struct map *groups;      /* name → struct overlay_group * */
     struct map *records;     /* id → struct overlay_record * */
     struct map *dead_claims; /* claim → itself */
+    struct changes changes;  /* since who builds took them: by the functions below */
 };
 
 int overlay_init(struct overlay *o);
 void overlay_done(struct overlay *o);
+/* The same entries, shared, for who builds while others go on writing. 0 or -ENOMEM. A copy is read
+ * only, and is done with under the lock of the first. */
+int overlay_copy(const struct overlay *o, struct overlay *ret);
 
 /* All: 0 or -ENOMEM (then nothing changed). */
 /* swept (may be NULL): the sweep in force, which tells what the resource has had. */

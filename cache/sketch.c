@@ -19,7 +19,7 @@ static void family_free(void *value)
 {
     struct sketch_family *f = value;
 
-    raw_resources_free(f->resources);
+    raw_resources_unref(f->resources);
     free(f);
 }
 
@@ -43,16 +43,24 @@ struct sketch_family *sketch_family(struct sketch *k, const char *family)
     return f;
 }
 
-/* The strings and tags stay where they are: only the table is new. */
-static int add_all(struct map *all, const struct raw_resources *more)
+/* Copies: a snapshot keeps the resources that it was built from, and these families' may be read
+ * again. */
+static int add_all(struct raw_resources *all, const struct raw_resources *more)
 {
     struct map_iter it = {0};
     const char *key;
     void *value;
 
-    while (map_next(more->by_key, &it, &key, &value))
-        if (map_put(all, key, value, NULL) < 0)
+    while (map_next(more->by_key, &it, &key, &value)) {
+        const struct raw_resource *from = value;
+        struct raw_resource *r = arena_alloc(all->arena, sizeof(*r));
+        if (!r)
             return -ENOMEM;
+        *r = (struct raw_resource){arena_strdup(all->arena, key),
+                                   raw_tags(all->arena, from->tags, from->n_tags), from->n_tags};
+        if (!r->key || !r->tags || map_put(all->by_key, r->key, r, NULL) < 0)
+            return -ENOMEM;
+    }
     return 0;
 }
 
@@ -63,7 +71,7 @@ static bool is_shown(const struct sketch_family *f)
 }
 
 /* Fills all, and names (not NULL-ended yet) from n on; gives the new n, or -ENOMEM. */
-static ssize_t gather(const struct sketch *k, struct map *all, char **names, size_t n)
+static ssize_t gather(const struct sketch *k, struct raw_resources *all, char **names, size_t n)
 {
     struct map_iter it = {0};
     const char *key;
@@ -104,8 +112,7 @@ static void mark(struct snapshot *s, const struct sketch *k, char *const *bluepr
 
 int sketch_build(const struct sketch *k, const struct build_input *in, const struct snapshot **ret)
 {
-    _cleanup_(map_freep) struct map *all = map_new();
-    struct raw_resources resources = {.by_key = all};
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = raw_resources_new();
     struct build_input part = *in;
     size_t n = 0;
 
@@ -118,7 +125,7 @@ int sketch_build(const struct sketch *k, const struct build_input *in, const str
         names[i] = in->blueprints[i];
     if (gather(k, all, names, n) < 0)
         return -ENOMEM;
-    part.resources = &resources;
+    part.resources = all;
     part.groups = NULL;
     part.blueprints = names;
     int r = build_snapshot(&part, ret);

@@ -44,9 +44,10 @@ static void entry(struct telling *c, enum kind_id dir, const char *x, const char
     notify_entry(c->notify, &key, name);
 }
 
-static void table(struct telling *c, const struct index_family *f)
+/* The family's services.tsv. */
+static void table(struct telling *c, const char *family)
 {
-    struct key key = make_key(KIND_FAMILY, f->name, NULL, NULL);
+    struct key key = make_key(KIND_FAMILY, family, NULL, NULL);
 
     notify_version(c->notify, &key, KIND_SERVICES_TSV);
 }
@@ -105,7 +106,7 @@ static void service_changed(struct telling *c, const struct index_service *old,
     if (other_status)
         status(c, &key);
     if (other_status || old->n_resources != s->n_resources)
-        table(c, s->family);
+        table(c, s->family->name);
     if (s->resources_ms == c->now->built_wall_ms) {
         notify_inode(c->notify, &resources);
         links(c, &resources, old->resources, old->n_resources, s->resources, s->n_resources);
@@ -125,7 +126,7 @@ static void on_service(struct telling *c, const struct diff *d)
     notify_entry(c->notify, &dir, s->name);
     if (s->deleting)
         return;
-    table(c, s->family);
+    table(c, s->family->name);
     entry(c, KIND_SERVICES, NULL, NULL, s->link);
 }
 
@@ -139,6 +140,8 @@ static void on_family(struct telling *c, const struct diff *d)
         entry(c, KIND_FAMILIES, NULL, NULL, name);
         return;
     }
+    if (d->old_family->has_blueprint == d->family->has_blueprint)
+        return; /* its lists are known now: that is told by their times */
     inode(c, KIND_FAMILY, name, NULL, NULL);
     entry(c, KIND_FAMILY, name, NULL, "blueprint.json");
     entry(c, KIND_FAMILY, name, NULL, "next-id");
@@ -288,16 +291,25 @@ static void on_group(struct telling *c, const struct diff *d)
     links(c, &dir, old->resources, old->n_resources, g->resources, g->n_resources);
 }
 
+/* They are looked for as long as they are not known; the listing that says so was never given. */
+static void on_groups_known(struct telling *c, const struct diff *d _unused_)
+{
+    inode(c, KIND_GROUPS, NULL, NULL, NULL);
+}
+
 /* --- all --- */
 
 static void on_diff(void *arg, const struct diff *d)
 {
     static void (*const handlers[])(struct telling * c, const struct diff *d) = {
-        [DIFF_FAMILY] = on_family,     [DIFF_SERVICE] = on_service, [DIFF_SHARED] = on_shared,
-        [DIFF_RESOURCE] = on_resource, [DIFF_GROUP] = on_group,
+        [DIFF_FAMILY] = on_family, [DIFF_SERVICE] = on_service,
+        [DIFF_SHARED] = on_shared, [DIFF_RESOURCE] = on_resource,
+        [DIFF_GROUP] = on_group,   [DIFF_GROUPS_KNOWN] = on_groups_known,
+        [DIFF_PROBLEMS] = NULL, /* .svcfs/errors is not cached */
     };
 
-    handlers[d->kind](arg, d);
+    if (handlers[d->kind])
+        handlers[d->kind](arg, d);
 }
 
 static void top_listings(struct telling *c)
@@ -378,7 +390,7 @@ void tell_service(struct fs *fs, const char *family, const char *id, unsigned wh
         status(&c, &key);
         notify_version(c.notify, &key, KIND_SERVICE_JSON);
         outputs(&c, fs, snap, s, &key);
-        table(&c, f);
+        table(&c, f->name);
         notify_poll(fs->notify); /* of `wait` */
     }
 }

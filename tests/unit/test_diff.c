@@ -35,6 +35,12 @@ static void write_one(void *arg, const struct diff *d)
     case DIFF_GROUP:
         kind = "group", name = d->group->name;
         break;
+    case DIFF_GROUPS_KNOWN:
+        kind = "groups", name = "known";
+        break;
+    case DIFF_PROBLEMS:
+        kind = "problems", name = "";
+        break;
     }
     assert_int_equal(buf_printf(arg, "%c%s:%s ", signs[d->how], kind, name), 0);
 }
@@ -173,7 +179,7 @@ static void test_groups(void **state)
 
     world_add(w, SG("sg-1"), FAMILY("wp"));
     world_group(w, "g", QUERY("service-family", "wp"), NULL);
-    step(w, &s, "+family:wp +resource:sg-1 +group:g ");
+    step(w, &s, "+family:wp +resource:sg-1 +group:g ~groups:known ");
     world_add(w, SG("sg-2"), FAMILY("wp"));
     step(w, &s, "~shared:wp +resource:sg-2 ~group:g ");
     world_group(w, "g", QUERY("service-family", "w"), NULL);

@@ -632,7 +632,7 @@ static void check_row(struct account *a, const struct index_service *s, enum ser
 static void test_rows(void **state)
 {
     _cleanup_account_ struct account *a = account_new(8);
-    static const struct index_family family = {.id = "fam"};
+    static const struct index_label family = {.id = "fam"};
     static const struct {
         const char *phase, *error, *tagged;
         bool intent, broken, removed, has_error;
