@@ -39,7 +39,6 @@ KINDS = (
     ("ssm", "parameter", lambda f, s: f"parameter/wp/{f}/{s}"),
     ("logs", "log-group", lambda f, s: f"log-group:/ecs/{f}/{s}"),
 )
-TAGS_OF_ALL = 4     # see World._tags
 OWNERS = ("it", "library", "physics", "press")
 
 
@@ -86,11 +85,15 @@ class World:
             balancer = arn_of("elasticloadbalancing", f"loadbalancer/app/{family}/{_hex(family, 16)}")
             self.put(balancer, {FAMILY_TAG: family, "Name": family})
         for number in range(services):
-            self.add_service(self.id_of(number), self.families[number % families], number < managed)
+            self.add_service(self.id_of(number), self._family_of(number), number < managed)
 
     @staticmethod
     def id_of(number):
         return "n" + _letters(f"service {number}", 7)
+
+    def _family_of(self, number):
+        """One large family, and small ones of a hundredth each."""
+        return self.families[number % 100 if number % 100 < len(self.families) else 0]
 
     def _tags(self, family, service, kind):
         """Four to six, as tagging policies have it."""
