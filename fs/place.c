@@ -39,10 +39,14 @@ int place_swept(const struct place *p)
 
 int place_family(const struct place *p)
 {
+    int r;
+
     if (p->family->known)
         return 0;
+    /* Who waited for a reading that failed gets its error; who asks next waits for another one. */
+    r = cache_family_error(p->fs->cache, p->family->id, p->fault);
     cache_want_family(p->fs->cache, p->family->id);
-    return not_yet(p);
+    return r ? r : not_yet(p);
 }
 
 static int resolve(struct place *p)
