@@ -492,6 +492,7 @@ static void refresh(struct account *a)
     if (cache_refresh(a->cache, NULL, &f) != 0)
         fail_msg("%s", f.message);
     cache_flush(a->cache);
+    advance(a, a->p->timing.turn_ms);
 }
 
 /* What the tags say is looked into at once, once, and long before the sweep. */
