@@ -409,6 +409,9 @@ static void test_many(void **state)
     assert_int_equal(a->gets, 1);
     assert_int_equal(a->views, 1);
     assert_int_equal(map_size(a->p->lives), MANY - 1);
+    assert_int_equal(map_size(a->p->vanished), 1);
+    sweep_again(a);
+    assert_int_equal(map_size(a->p->vanished), 0);
 }
 
 /* --- what is told --- */
