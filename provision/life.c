@@ -473,3 +473,17 @@ int64_t life_since_vanished(struct provision *p, const char *id)
     pthread_mutex_unlock(&p->lock);
     return since;
 }
+
+void life_forget_vanished(struct provision *p, int64_t before_ms)
+{
+    int64_t until = MIN(before_ms, now_ms(p) - p->timing.vanished_ms);
+    struct map_iter it = {0};
+    const char *id;
+    void *when;
+
+    pthread_mutex_lock(&p->lock);
+    while (map_next(p->vanished, &it, &id, &when))
+        if (*(int64_t *)when < until)
+            free(map_remove(p->vanished, id));
+    pthread_mutex_unlock(&p->lock);
+}

@@ -107,3 +107,5 @@ bool life_family_has_others(struct provision *p, const struct life *l);
 
 /* Milliseconds since a record of this id was seen to vanish; -1: never (or long ago). */
 int64_t life_since_vanished(struct provision *p, const char *id);
+/* Nothing that was read before monotonic before_ms will be learnt any more. */
+void life_forget_vanished(struct provision *p, int64_t before_ms);

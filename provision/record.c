@@ -54,7 +54,7 @@ void record_free(struct record *r)
         free(r->steps[i].logical);
         free(r->steps[i].unknown_code);
         free(r->steps[i].short_id);
-        json_decref(r->steps[i].identity);
+        free(r->steps[i].identity);
     }
     free(r->steps);
     free(r->id);
@@ -92,7 +92,7 @@ int record_new(const struct plan *p, const char *who, const char *host, int64_t 
         struct record_step *step = &r->steps[r->n_steps++];
         step->logical = strdup(p->steps[i].logical);
         step->type = p->steps[i].type;
-        step->identity = json_deep_copy(p->steps[i].identity);
+        step->identity = json_dumps(p->steps[i].identity, JSON_COMPACT);
         step->retain = p->steps[i].retain;
         if (!step->logical || !step->identity)
             return no_memory(f);
@@ -143,7 +143,7 @@ int record_copy(const struct record *r, struct record **ret)
         step->logical = copy_text(r->steps[i].logical, &ok);
         step->unknown_code = copy_text(r->steps[i].unknown_code, &ok);
         step->short_id = copy_text(r->steps[i].short_id, &ok);
-        step->identity = copy_json(r->steps[i].identity, &ok);
+        step->identity = copy_text(r->steps[i].identity, &ok);
     }
     if (!ok || !c->steps)
         return -ENOMEM;
@@ -153,8 +153,8 @@ int record_copy(const struct record *r, struct record **ret)
 
 static int step_json(const struct record_step *s, json_t *list)
 {
-    json_t *out =
-        json_pack("[s,s,O]", s->logical, s->type ? s->type->code : s->unknown_code, s->identity);
+    json_t *out = json_pack("[s,s,o]", s->logical, s->type ? s->type->code : s->unknown_code,
+                            json_loads(s->identity, 0, NULL));
     bool short_id = s->short_id && *s->short_id;
 
     if (out && (short_id || s->retain) &&

@@ -20,7 +20,8 @@ struct record_step {
     char *logical;
     const struct resource_type *type; /* NULL: a code that this version does not know */
     char *unknown_code;               /* then: the code */
-    json_t *identity;
+    char *identity; /* an object of strings, as text until a step needs it: Jansson's objects of
+                       ten thousand records are 50 MB */
     char *short_id; /* or NULL: not known (yet) */
     bool retain;
 };

@@ -101,7 +101,7 @@ static void parse_step(struct reading *x, json_t *v, struct record_step *s)
     s->type = type_by_code(code);
     if (!s->type)
         s->unknown_code = strdup(code);
-    s->identity = json_deep_copy(json_array_get(v, 2));
+    s->identity = json_dumps(json_array_get(v, 2), JSON_COMPACT);
     if (json_string_length(short_id) > 0)
         s->short_id = strdup(json_string_value(short_id));
     s->retain = n > 4;

@@ -369,12 +369,14 @@ static void end(struct provision *p, int r, const struct fault *f)
         learn_beneath(p);
         clear_leftovers(p);
         forget_bad(p);
+        life_forget_vanished(p, w->begun_ms);
         tags_asked(p);
     }
     ssm_parameters_done(&w->beneath);
     free(steal_ptr(w->token));
     w->sweeping = false;
-    note_result(p, r, f);
+    if (!cancel_raised(p->stop))
+        note_result(p, r, f);
     int64_t now = now_ms(p);
     if (r == 0) {
         w->backoff_ms = BACKOFF_FIRST_MS;

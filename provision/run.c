@@ -413,10 +413,12 @@ int run_steps_from_record(struct run *r, struct fault *f)
                                .index = i,
                                .logical = from->logical,
                                .type = from->type,
-                               .identity = json_incref(from->identity),
+                               .identity = json_loads(from->identity, 0, NULL),
                                .short_id = from->short_id,
                                .retain = from->retain};
         r->n_steps++;
+        if (!s->identity)
+            return fault_set(f, -ENOMEM, "no memory");
         if (naming_token(r->life->claim, s->logical, s->token) < 0)
             return fault_set(f, -EIO, "cannot compute the token of %s", s->logical);
     }

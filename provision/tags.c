@@ -81,20 +81,29 @@ static void read_one(struct provision *p)
     life_unref(p, l);
 }
 
-void tags_turn(struct provision *p, int64_t *next)
+/* Own writes may publish many times a second; ten thousand services are some milliseconds. */
+static void look_at_all(struct provision *p, const struct snapshot *s)
 {
-    struct watch *w = &p->watch;
-    _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(p->cache);
-
-    for (size_t i = 0; s && s->generation != w->generation && i < s->n_families; i++) {
+    for (size_t i = 0; i < s->n_families; i++) {
         const struct index_family *f = s->families[i];
         for (size_t k = 0; k < f->n_services; k++)
             look_at(p, f->services[k]);
         for (size_t k = 0; k < f->n_deleting; k++)
             look_at(p, f->deleting[k]);
     }
-    if (s)
-        w->generation = s->generation;
+    p->watch.generation = s->generation;
+    p->watch.tags_ms = now_ms(p) + p->timing.turn_ms;
+}
+
+void tags_turn(struct provision *p, int64_t *next)
+{
+    struct watch *w = &p->watch;
+    _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(p->cache);
+
+    if (s && s->generation != w->generation && now_ms(p) >= w->tags_ms)
+        look_at_all(p, s);
+    else if (s && s->generation != w->generation)
+        *next = MIN(*next, w->tags_ms);
     if (w->n_unread > 0) {
         read_one(p);
         *next = 0;

@@ -48,6 +48,7 @@ struct watch {
     struct map *leftovers; /* parameter → malloc'ed int64_t: since when seen beneath a dead claim */
 
     uint64_t generation; /* of the snapshot whose tags were looked at */
+    int64_t tags_ms;     /* not again before */
     struct map *asked;   /* ids without a life that were read in this sweep, with what was tagged */
     char **unread;       /* ids to be read */
     size_t n_unread;

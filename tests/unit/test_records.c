@@ -409,6 +409,9 @@ static void test_many(void **state)
     assert_int_equal(a->gets, 1);
     assert_int_equal(a->views, 1);
     assert_int_equal(map_size(a->p->lives), MANY - 1);
+    assert_int_equal(map_size(a->p->vanished), 1);
+    sweep_again(a);
+    assert_int_equal(map_size(a->p->vanished), 0);
 }
 
 /* --- what is told --- */
@@ -492,6 +495,7 @@ static void refresh(struct account *a)
     if (cache_refresh(a->cache, NULL, &f) != 0)
         fail_msg("%s", f.message);
     cache_flush(a->cache);
+    advance(a, a->p->timing.turn_ms);
 }
 
 /* What the tags say is looked into at once, once, and long before the sweep. */
