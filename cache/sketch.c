@@ -43,15 +43,14 @@ struct sketch_family *sketch_family(struct sketch *k, const char *family)
     return f;
 }
 
-/* The strings and tags stay where they are: only the table is new. */
-static int add_all(struct map *all, const struct raw_resources *more)
+static int add_all(struct raw_resources *all, const struct raw_resources *more)
 {
     struct map_iter it = {0};
     const char *key;
     void *value;
 
     while (map_next(more->by_key, &it, &key, &value))
-        if (map_put(all, key, value, NULL) < 0)
+        if (raw_copy(all, value) < 0)
             return -ENOMEM;
     return 0;
 }
@@ -62,8 +61,8 @@ static bool is_shown(const struct sketch_family *f)
     return f->resources ? map_size(f->resources->by_key) > 0 : f->named;
 }
 
-/* Fills all, and names (not NULL-ended yet) from n on; gives the new n, or -ENOMEM. */
-static ssize_t gather(const struct sketch *k, struct map *all, char **names, size_t n)
+/* The resources of those that are known, and the names of all. */
+static int gather(const struct sketch *k, struct raw_resources *all, char **names)
 {
     struct map_iter it = {0};
     const char *key;
@@ -74,9 +73,9 @@ static ssize_t gather(const struct sketch *k, struct map *all, char **names, siz
         if (f->resources && add_all(all, f->resources) < 0)
             return -ENOMEM;
         if (is_shown(f))
-            names[n++] = (char *)key;
+            *names++ = (char *)key;
     }
-    return (ssize_t)n;
+    return 0;
 }
 
 static bool is_among(char *const *names, const char *name)
@@ -104,8 +103,7 @@ static void mark(struct snapshot *s, const struct sketch *k, char *const *bluepr
 
 int sketch_build(const struct sketch *k, const struct build_input *in, const struct snapshot **ret)
 {
-    _cleanup_(map_freep) struct map *all = map_new();
-    struct raw_resources resources = {.by_key = all};
+    _cleanup_(raw_resources_freep) struct raw_resources *all = raw_resources_new();
     struct build_input part = *in;
     size_t n = 0;
 
@@ -116,9 +114,9 @@ int sketch_build(const struct sketch *k, const struct build_input *in, const str
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
         names[i] = in->blueprints[i];
-    if (gather(k, all, names, n) < 0)
+    if (gather(k, all, names + n) < 0)
         return -ENOMEM;
-    part.resources = &resources;
+    part.resources = all;
     part.groups = NULL;
     part.blueprints = names;
     int r = build_snapshot(&part, ret);
