@@ -115,9 +115,9 @@ static struct aws *aws_new(void)
     a->resources = ENTRY(SG("sg-1"), "wp", "n1");
     const struct aws_client_options client = {&a->config, &a->transport, &a->clock.clock, 0};
     assert_int_equal(aws_client_new(&client, &a->client, NULL), 0);
-    const struct cache_options o = {a->client,      "service-family", "service-id",
-                                    "123456789012", "eu-central-1",   "aws",
-                                    REFRESH_MS, NULL};
+    const struct cache_options o = {
+        a->client, "service-family", "service-id", "123456789012", "eu-central-1",
+        "aws",     REFRESH_MS,       NULL};
     assert_int_equal(cache_new(&a->cache, &o, NULL), 0);
     cache_observe(a->cache, observe, a);
     return a;
@@ -238,13 +238,17 @@ static void test_failed(void **state)
     _cleanup_snapshot_ const struct snapshot *still = cache_snapshot(a->cache);
     assert_ptr_equal(still, before);
 
+    observed = count(a, &a->observed);
     set(a, &a->refuse, false); /* and again the same: nothing to publish, but it is fresh */
     assert_int_equal(cache_refresh(a->cache, NULL, &f), 0);
     cache_freshness(a->cache, &fresh);
     assert_int_equal(fresh.last.err, 0);
     assert_int_equal(fresh.sweeps, 2);
     _cleanup_snapshot_ const struct snapshot *same = cache_snapshot(a->cache);
-    assert_ptr_equal(same, before);
+    assert_ptr_not_equal(same, before); /* which would keep the old sweep */
+    assert_int_equal(same->generation, before->generation);
+    assert_int_equal(same->built_wall_ms, before->built_wall_ms);
+    assert_int_equal(count(a, &a->observed), observed);
 
     set_resources(a, ENTRY(SG("sg-1"), "wp", "n2"));
     assert_int_equal(cache_refresh(a->cache, NULL, &f), 0);
