@@ -1,7 +1,8 @@
 /*
- * What there is, and where it stands below resources/. Ghosts are left out here, so no later pass
- * knows of them: what the overlay calls gone, and what carries the claim of a record that was seen
- * to vanish.
+ * What there is. Every source (the overlay, the sweep, the records, the groups) offers candidates;
+ * those of one key are resolved together, in the order of enum source. Ghosts end here, so no later
+ * pass knows of them: what the overlay calls gone, and what carries the claim of a record that was
+ * seen to vanish.
  *
  * A member of a group comes from an older sweep than the resources. So only what has neither of our
  * tags is taken from there; of everything else the resources' own sweep decides whether it still
@@ -12,20 +13,39 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/str.h"
 
-static int by_place(const void *x, const void *y)
+struct candidate {
+    const char *key;
+    enum source source;
+    const void *from; /* struct overlay_entry, raw_resource or overlay_record */
+};
+
+static int order_candidates(const void *x, const void *y)
 {
-    const struct index_resource *a = *(const struct index_resource *const *)x,
-                                *b = *(const struct index_resource *const *)y;
-    int order = strcmp(a->service, b->service);
+    const struct candidate *a = x, *b = y;
+    int order = strcmp(a->key, b->key);
 
     if (order == 0)
-        order = strcmp(a->type, b->type);
-    if (order == 0)
-        order = strcmp(a->id, b->id);
-    return order ? order : strcmp(a->key, b->key);
+        order = (int)a->source - (int)b->source;
+    if (order == 0 && a->source == NAMED_BY_RECORD)
+        order = strcmp(((const struct overlay_record *)a->from)->id,
+                       ((const struct overlay_record *)b->from)->id);
+    return order;
 }
+
+int collect_candidate(struct build *b, const char *key, enum source source, const void *from)
+{
+    struct candidate *c = arena_alloc(b->scratch, sizeof(*c));
+
+    if (!c)
+        return -ENOMEM;
+    *c = (struct candidate){key, source, from};
+    return list_add(&b->candidates, c);
+}
+
+/* --- one resource --- */
 
 static const char *tag_of(const struct index_tag *tags, size_t n, const char *key)
 {
@@ -35,6 +55,11 @@ static const char *tag_of(const struct index_tag *tags, size_t n, const char *ke
     return NULL;
 }
 
+uint32_t hash_claim(const char *claim)
+{
+    return (uint32_t)hash_stable(claim, strlen(claim)) | 1;
+}
+
 static bool is_ghost(const struct build *b, const struct index_tag *tags, size_t n)
 {
     const char *claim = tag_of(tags, n, "svcfs:claim");
@@ -42,192 +67,233 @@ static bool is_ghost(const struct build *b, const struct index_tag *tags, size_t
     return claim && map_get(b->in->dead_claims, claim);
 }
 
-static int set_names(struct build *b, struct index_resource *r)
+/* The one copy of a string that many resources have. NULL: no memory. */
+static const char *intern(struct build *b, const char *text)
 {
+    char *one = map_get(b->words, text);
+
+    if (!one) {
+        one = arena_strdup(b->things, text);
+        if (!one || map_put(b->words, text, one, NULL) < 0)
+            return NULL;
+    }
+    return one;
+}
+
+/* The same key in the snapshot before. A build asks in the order of the keys. */
+static const struct index_resource *before_of(struct build *b, const char *key)
+{
+    const struct snapshot *s = b->in->before;
+    int order = -1;
+
+    if (!s)
+        return NULL;
+    if (b->base)
+        return snapshot_resource_by_key(s, key);
+    while (b->before_at < s->n_resources &&
+           (order = strcmp(s->resources[b->before_at]->key, key)) < 0)
+        b->before_at++;
+    return order == 0 ? s->resources[b->before_at] : NULL;
+}
+
+/* The id is the end of the link, unless that was cut. */
+static int set_names(struct build *b, struct index_resource *r, const char *service,
+                     const char *type, const char *id, const char *link)
+{
+    r->service = intern(b, service);
+    r->type = intern(b, type);
+    r->link = arena_strdup(b->things, link);
+    if (!r->service || !r->type || !r->link)
+        return -ENOMEM;
+    r->id = str_ends(link, id) ? r->link + strlen(link) - strlen(id) : arena_strdup(b->things, id);
+    return r->id ? 0 : -ENOMEM;
+}
+
+/* Reading an ARN costs more than all else that is done for a resource; so what was made of it
+ * before is taken, unless its id may have got a hash for the sake of a namesake. */
+static int name_resource(struct build *b, struct index_resource *r)
+{
+    const struct index_resource *old = before_of(b, r->key);
     struct name_path path;
     char link[NAME_SIZE];
 
+    if (old && !strstr(old->id, "%~")) {
+        r->has_arn = old->has_arn;
+        return set_names(b, r, old->service, old->type, old->id, old->link);
+    }
     r->has_arn = name_path_from_arn(r->key, &path) == 0;
     if (!r->has_arn && name_path_from_key(r->key, &path) < 0)
         return -EINVAL;
     name_link(&path, link);
-    r->service = arena_strdup(b->a, path.service);
-    r->type = arena_strdup(b->a, path.type);
-    r->id = arena_strdup(b->a, path.id);
-    r->link = arena_strdup(b->a, link);
-    return r->service && r->type && r->id && r->link ? 0 : -ENOMEM;
+    return set_names(b, r, path.service, path.type, path.id, link);
 }
 
-/* *ret (may be NULL) gets the resource, or NULL where key is nothing that can be shown. */
-static int add_resource(struct build *b, const char *key, const struct index_tag *tags, size_t n,
-                        struct index_resource **ret)
+/* So that a search for a claim among all resources reads no strings. */
+static uint32_t claim_hash(const struct index_resource *r)
 {
-    struct index_resource *r = arena_alloc(b->a, sizeof(*r));
+    const char *claim = index_tag(r, "svcfs:claim");
 
-    if (ret)
-        *ret = NULL;
-    if (!r)
-        return -ENOMEM;
-    r->key = arena_strdup(b->a, key);
-    r->tags = raw_tags(b->a, tags, n);
-    r->n_tags = n;
-    if (!r->key || !r->tags)
-        return -ENOMEM;
-    int e = set_names(b, r);
-    if (e == -EINVAL)
-        return problem_add(b, arena_printf(b->a, "%s: not an ARN that svcfs can place", key));
-    if (e == 0)
-        e = map_put(b->by_key, r->key, r, NULL);
-    if (e == 0)
-        e = list_add(&b->resources, r);
-    if (e == 0 && ret)
-        *ret = r;
-    return e;
+    return claim ? hash_claim(claim) : 0;
 }
 
-int collect_swept(struct build *b)
+/* `what` has key and tags, in memory that the snapshot keeps. */
+static int add_draft(struct build *b, const struct raw_resource *what,
+                     const struct overlay_record *record, const struct overlay_record *named)
 {
-    struct map_iter it = {0};
+    struct index_resource *r = arena_alloc(b->things, sizeof(*r));
+    struct resource_draft *d = arena_alloc(b->scratch, sizeof(*d));
+
+    if (!r || !d)
+        return -ENOMEM;
+    r->key = what->key;
+    r->tags = what->tags;
+    r->n_tags = what->n_tags;
+    r->claim_hash = claim_hash(r);
+    int e = name_resource(b, r);
+    if (e == -EINVAL) {
+        b->unplaced = true;
+        b->contested |= named != NULL; /* nothing of it is kept that a patch could go by */
+        return problem_come(b, problem_unplaced(b, what->key));
+    }
+    *d = (struct resource_draft){r, record, named};
+    if (e == 0)
+        e = list_add(&b->drafts, d);
+    return e < 0 ? e : list_add(&b->resources.come, r);
+}
+
+/* --- the candidates of one key --- */
+
+struct finding {
     const char *key;
-    void *value;
+    const struct overlay_entry *told;
+    struct raw_resource shown; /* key NULL: nothing */
+    const struct overlay_record *record, *named;
+};
 
-    while (map_next(b->in->resources->by_key, &it, &key, &value)) {
-        const struct raw_resource *r = value;
-        if (map_get(b->in->overlay, key) || is_ghost(b, r->tags, r->n_tags))
-            continue;
-        int e = add_resource(b, key, r->tags, r->n_tags, NULL);
-        if (e < 0)
-            return e;
-    }
-    it = (struct map_iter){0};
-    while (map_next(b->in->overlay, &it, &key, &value)) {
-        const struct overlay_entry *o = value;
-        if (o->gone || is_ghost(b, o->tags, o->n_tags))
-            continue;
-        int e = add_resource(b, key, o->tags, o->n_tags, NULL);
-        if (e < 0)
-            return e;
-    }
+static int show_copy(struct build *b, struct finding *f, const struct index_tag *tags, size_t n)
+{
+    f->shown =
+        (struct raw_resource){arena_strdup(b->things, f->key), raw_tags(b->things, tags, n), n};
+    return f->shown.key && f->shown.tags ? 0 : -ENOMEM;
+}
+
+static int find_overlay(struct build *b, struct finding *f, const void *from)
+{
+    const struct overlay_entry *o = f->told = from;
+
+    return o->gone || is_ghost(b, o->tags, o->n_tags) ? 0 : show_copy(b, f, o->tags, o->n_tags);
+}
+
+static int find_swept(struct build *b, struct finding *f, const void *from)
+{
+    const struct raw_resource *r = from;
+
+    if (!f->told && !is_ghost(b, r->tags, r->n_tags))
+        f->shown = *r;
     return 0;
 }
 
-static int collect_record(struct build *b, const struct overlay_record *rec)
+/* A record that the index does not list yet. */
+static int find_record(struct build *b, struct finding *f, const void *from)
 {
+    const struct overlay_record *rec = f->record = from;
     const struct index_tag tags[] = {{b->in->service_tag, rec->id},
                                      {b->in->family_tag, rec->family},
                                      {"management-mode", "automatic"},
                                      {"svcfs:claim", rec->claim},
                                      {"svcfs:phase", rec->phase}};
-    const char *arn = arena_printf(b->a, "arn:%s:ssm:%s:%s:parameter/svcfs/%s", b->in->partition,
-                                   b->in->region, b->in->account, rec->id);
-    int e = arn ? 0 : -ENOMEM;
 
-    if (e == 0)
-        e = map_put(b->records, arn, (void *)rec, NULL);
-    if (e == 0 && !map_get(b->by_key, arn))
-        e = add_resource(b, arn, tags, ARRAY_SIZE(tags), NULL);
-    /* Things without an ARN carry no tags; they are hung on the service in the next pass by this
-     * one. */
-    for (size_t i = 0; e == 0 && i < rec->n_keys; i++)
-        if (!map_get(b->by_key, rec->keys[i]))
-            e = add_resource(b, rec->keys[i], tags, 0, NULL);
+    return f->shown.key ? 0 : show_copy(b, f, tags, ARRAY_SIZE(tags));
+}
+
+/* Things without an ARN carry no tags; the record hangs them on its service. */
+static int find_named(struct build *b, struct finding *f, const void *from)
+{
+    b->contested |= f->named && f->named != from;
+    if (!f->named)
+        f->named = from;
+    return f->shown.key ? 0 : show_copy(b, f, NULL, 0);
+}
+
+static int find_member(struct build *b, struct finding *f, const void *from)
+{
+    const struct raw_resource *m = from;
+
+    if (!f->shown.key && !(f->told && f->told->gone) &&
+        !tag_of(m->tags, m->n_tags, b->in->family_tag) &&
+        !tag_of(m->tags, m->n_tags, b->in->service_tag) && !is_ghost(b, m->tags, m->n_tags))
+        f->shown = *m;
+    return 0;
+}
+
+static int (*const finders[])(struct build *b, struct finding *f, const void *from) = {
+    [FROM_OVERLAY] = find_overlay,  [FROM_SWEEP] = find_swept,   [FROM_RECORD] = find_record,
+    [NAMED_BY_RECORD] = find_named, [FROM_MEMBER] = find_member,
+};
+
+int collect_resolve(struct build *b)
+{
+    struct list *all = &b->candidates;
+    int e = 0;
+
+    list_sort(all, order_candidates);
+    for (size_t i = 0; e == 0 && i < all->n;) {
+        const struct candidate *first = all->items[i], *c = first;
+        struct finding f = {.key = first->key};
+        for (; e == 0 && i < all->n && streq((c = all->items[i])->key, first->key); i++)
+            e = finders[c->source](b, &f, c->from);
+        if (e == 0 && f.shown.key)
+            e = add_draft(b, &f.shown, f.record, f.named);
+    }
     return e;
 }
 
-int collect_records(struct build *b)
+/* --- all candidates --- */
+
+const char *record_arn(struct build *b, const char *id)
+{
+    return arena_printf(b->scratch, "arn:%s:ssm:%s:%s:parameter/svcfs/%s", b->in->partition,
+                        b->in->region, b->in->account, id);
+}
+
+int collect_record(struct build *b, const struct overlay_record *rec)
+{
+    const char *arn = record_arn(b, rec->id);
+    int e = arn ? collect_candidate(b, arn, FROM_RECORD, rec) : -ENOMEM;
+
+    for (size_t i = 0; e == 0 && i < rec->n_keys; i++)
+        e = collect_candidate(b, rec->keys[i], NAMED_BY_RECORD, rec);
+    return e;
+}
+
+static int collect_members(struct build *b)
+{
+    struct map_iter it = {0};
+    void *value;
+    int e = 0;
+
+    while (b->in->groups && map_next(b->in->groups->by_name, &it, NULL, &value)) {
+        const struct raw_group *g = value;
+        for (size_t i = 0; e == 0 && i < g->n_members; i++)
+            e = collect_candidate(b, g->members[i].key, FROM_MEMBER, &g->members[i]);
+    }
+    return e;
+}
+
+int collect_all(struct build *b)
 {
     struct map_iter it = {0};
     const char *key;
     void *value;
     int e = 0;
 
-    while (e == 0 && map_next(b->in->records, &it, &key, &value))
+    while (e == 0 && map_next(b->in->resources->by_key, &it, NULL, &value))
+        e = collect_candidate(b, ((const struct raw_resource *)value)->key, FROM_SWEEP, value);
+    it = (struct map_iter){0};
+    while (e == 0 && map_next(b->in->overlay, &it, &key, &value))
+        e = collect_candidate(b, key, FROM_OVERLAY, value);
+    it = (struct map_iter){0};
+    while (e == 0 && map_next(b->in->records, &it, NULL, &value))
         e = collect_record(b, value);
-    return e;
-}
-
-/* Whether the sweep of the resources decides on it, and not an older one of the groups. */
-static bool has_our_tag(const struct build *b, const struct raw_resource *r)
-{
-    return tag_of(r->tags, r->n_tags, b->in->family_tag) ||
-           tag_of(r->tags, r->n_tags, b->in->service_tag);
-}
-
-int collect_members(struct build *b)
-{
-    struct map_iter it = {0};
-    const char *key;
-    void *value;
-
-    while (b->in->groups && map_next(b->in->groups->by_name, &it, &key, &value)) {
-        const struct raw_group *g = value;
-        for (size_t i = 0; i < g->n_members; i++) {
-            const struct raw_resource *m = &g->members[i];
-            const struct overlay_entry *o = map_get(b->in->overlay, m->key);
-            if (map_get(b->by_key, m->key) || (o && o->gone) || has_our_tag(b, m) ||
-                is_ghost(b, m->tags, m->n_tags))
-                continue;
-            int e = add_resource(b, m->key, m->tags, m->n_tags, NULL);
-            if (e < 0)
-                return e;
-        }
-    }
-    return 0;
-}
-
-/* --- second pass: places --- */
-
-/* Two ARNs (of different regions or accounts) may have one path: all but the first get a hash of
- * the ARN. */
-int collect_part_namesakes(struct build *b)
-{
-    struct index_resource *before = NULL;
-    char name[NAME_SIZE];
-
-    if (b->resources.n > 0)
-        qsort(b->resources.items, b->resources.n, sizeof(void *), by_place);
-    for (size_t i = 0; i < b->resources.n; i++) {
-        struct index_resource *r = (struct index_resource *)b->resources.items[i];
-        bool same = before && streq(r->service, before->service) && streq(r->type, before->type) &&
-                    streq(r->id, before->id);
-        if (!same) {
-            before = r;
-            continue;
-        }
-        name_hashed(r->id, r->key, name);
-        r->id = arena_strdup(b->a, name);
-        name_hashed(r->link, r->key, name);
-        r->link = arena_strdup(b->a, name);
-        if (!r->id || !r->link)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-int collect_kinds(struct build *b)
-{
-    struct index_kind *kinds = arena_array(b->a, b->resources.n, sizeof(*kinds));
-    struct index_type *types = arena_array(b->a, b->resources.n, sizeof(*types));
-    const struct index_resource **all = arena_array(b->a, b->resources.n, sizeof(*all));
-    size_t k = 0, t = 0;
-
-    if (!kinds || !types || !all)
-        return -ENOMEM;
-    if (b->resources.n > 0)
-        qsort(b->resources.items, b->resources.n, sizeof(void *), by_place);
-    for (size_t i = 0; i < b->resources.n; i++) {
-        const struct index_resource *r = b->resources.items[i];
-        bool new_kind = k == 0 || !streq(kinds[k - 1].name, r->service);
-        all[i] = r;
-        if (new_kind)
-            kinds[k++] = (struct index_kind){.name = r->service, .types = &types[t]};
-        if (new_kind || !streq(types[t - 1].name, r->type)) {
-            types[t++] = (struct index_type){.name = r->type, .resources = &all[i]};
-            ((struct index_kind *)&kinds[k - 1])->n_types++;
-        }
-        types[t - 1].n_resources++;
-    }
-    b->s->kinds = kinds;
-    b->s->n_kinds = k;
-    return 0;
+    return e == 0 ? collect_members(b) : e;
 }

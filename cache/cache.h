@@ -13,7 +13,7 @@
 #include "awsapi/client.h"
 #include "base/cancel.h"
 #include "base/fault.h"
-#include "cache/index.h"
+#include "cache/lookup.h"
 
 struct cache;
 

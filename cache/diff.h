@@ -4,11 +4,13 @@
 #include "cache/index.h"
 
 enum diff_kind {
-    DIFF_FAMILY,  /* family appeared or went, or whether it has a blueprint changed; service NULL */
-    DIFF_SERVICE, /* service appeared, went, moved between families/ and deleting/, or changed */
-    DIFF_SHARED,  /* the family's shared resources changed */
+    DIFF_FAMILY,   /* family appeared or went, or whether it has a blueprint or is known changed */
+    DIFF_SERVICE,  /* service appeared, went, moved between families/ and deleting/, or changed */
+    DIFF_SHARED,   /* the names of the family's shared resources changed */
     DIFF_RESOURCE, /* appeared, went, or its tags or what is said of its owner changed */
-    DIFF_GROUP     /* appeared, went, or its members or query changed */
+    DIFF_GROUP,    /* appeared, went, or its members' names, its ARN or its query changed */
+    DIFF_GROUPS_KNOWN, /* whether the groups are known changed; nothing else is said */
+    DIFF_PROBLEMS      /* the problems changed; nothing else is said */
 };
 enum diff_how { DIFF_ADDED, DIFF_REMOVED, DIFF_CHANGED };
 

@@ -1,52 +1,112 @@
-/* A snapshot while it is being built; private to the builder's files. Everything but the lists lies
- * in the arena. */
+/*
+ * A snapshot while it is being made; private to the builder's files.
+ *
+ * A build and a patch run the same passes. A patch has a base, looks only at the keys that may have
+ * changed, and edits the base's lists where a build makes them from nothing. Memory is of three
+ * kinds: things and lists (things.h), which the snapshot keeps, and scratch, which ends with the
+ * build.
+ */
 #pragma once
 
 #include "cache/build.h"
+#include "cache/list.h"
+#include "cache/name.h"
+#include "cache/things.h"
 
-struct list {
-    const void **items;
-    size_t n, cap;
+struct resource_draft {
+    struct index_resource *resource;
+    const struct overlay_record *record; /* whose ARN it is, or NULL */
+    const struct overlay_record *named;  /* the record that names its key, or NULL */
 };
-
 struct service_draft {
     struct index_service *service;
-    struct list resources;
+    const struct index_service *old;     /* the base's, or NULL */
+    const struct overlay_record *record; /* its own, or NULL; then the tags of it do not count */
+    struct list resources;               /* new ones and the base's */
 };
-
 struct family_draft {
-    struct index_family *family;
+    const struct index_label *label;
+    const struct index_family *old; /* the base's, or NULL */
+    bool has_blueprint;
     struct map *services; /* id → struct service_draft * */
-    struct list shared;
+    struct edit here, going, shared;
+};
+struct type_draft {
+    const char *service, *type;
+    const struct index_type *old; /* the base's, or NULL */
+    struct edit resources;
+};
+struct group_draft {
+    struct index_group group;
+    const struct index_group *old; /* the base's, where its query is the same, or NULL */
+    bool by_key;                   /* its members were swept with it, and are its words */
+    struct group_query *query;
+    struct edit members;
 };
 
 struct build {
     const struct build_input *in;
-    struct arena *a;
+    const struct snapshot *base; /* what is patched; NULL: a build */
+    const struct changes *changes;
     struct snapshot *s;
-    struct list resources; /* struct index_resource * */
-    struct map *by_key;
-    struct map *records; /* ARN of a record that the overlay has → struct overlay_record * */
-    /* Value of the family's, of the service's tag → struct list *: for the groups. */
-    struct map *by_tag[2];
+    struct arena *things, *lists, *scratch;
+    struct map *words;      /* strings that many resources have → the one copy */
+    struct list candidates; /* struct candidate *, see build_collect.c */
+    size_t before_at;       /* how far the look for the same key in in->before has come */
+    struct map *keys;       /* patch: the keys that are looked at */
+    struct list drafts;     /* struct resource_draft * */
+    struct edit resources;
     struct map *families;     /* id → struct family_draft * */
     struct map *family_count; /* service id → number of families, as a pointer */
-    struct list family_list, problems;
+    struct map *types;        /* "SERVICE/TYPE" → struct type_draft * */
+    struct map *groups;       /* name → struct group_draft * */
+    struct edit links, ids, problems, group_words;
+    bool unplaced, contested; /* as in struct snapshot_private */
 };
 
-/* 0 or -ENOMEM. */
-int list_add(struct list *l, const void *item);
-/* Sorts, copies into the arena and frees the list's own memory, also where NULL (no memory) is
- * returned. */
-const void *list_finish(struct build *b, struct list *l, int (*order)(const void *, const void *));
-int order_by_link(const void *x, const void *y); /* of struct index_resource * */
+/* Resources by key, link and id; services by name, by link, and by id: of several with one id first
+ * what lives, then by family. */
+int order_by_key(const void *x, const void *y);
+int order_by_link(const void *x, const void *y);
+int order_by_place(const void *x, const void *y);
+int order_services_by_name(const void *x, const void *y);
+int order_services_by_link(const void *x, const void *y);
+int order_services_by_id(const void *x, const void *y);
+int order_words(const void *x, const void *y);
 
-/* The passes of build_collect.c and build_groups.c, in their order. All: 0 or -ENOMEM. */
-int collect_swept(struct build *b);
-int collect_records(struct build *b);
-int collect_members(struct build *b);
-int collect_part_namesakes(struct build *b);
-int collect_kinds(struct build *b);
-int draft_groups(struct build *b);
-/* A line for .svcfs/errors; takes what arena_printf gave. */
-int problem_add(struct build *b, char *line);
+/* build.c. Runs the passes; takes nothing over. */
+typedef int (*build_pass)(struct build *b);
+int build_run(struct build *b, const build_pass *passes, size_t n, const struct snapshot **ret);
+
+/* build_collect.c: what there is. A candidate is what one source says of one key. */
+enum source { FROM_OVERLAY, FROM_SWEEP, FROM_RECORD, NAMED_BY_RECORD, FROM_MEMBER };
+int collect_candidate(struct build *b, const char *key, enum source source, const void *from);
+uint32_t hash_claim(const char *claim);                  /* never 0 */
+const char *record_arn(struct build *b, const char *id); /* in scratch; NULL: no memory */
+int collect_record(struct build *b, const struct overlay_record *rec);
+int collect_all(struct build *b);     /* all candidates; a pass */
+int collect_resolve(struct build *b); /* candidates to drafts; a pass */
+
+/* build_hang.c: whose it is. */
+struct family_draft *draft_family(struct build *b, const char *id);
+struct service_draft *draft_service(struct build *b, struct family_draft *f, const char *id);
+int hang_all(struct build *b);        /* a pass */
+int hang_blueprints(struct build *b); /* a pass */
+/* What .svcfs/errors says of a key. NULL: no memory. */
+char *problem_unplaced(struct build *b, const char *key);
+char *problem_homeless(struct build *b, const struct index_resource *r);
+/* A line for .svcfs/errors that came, or that went if it was there. Takes what arena_printf gave.
+ */
+int problem_come(struct build *b, char *line);
+int problem_gone(struct build *b, char *line);
+
+/* build_finish.c: the listings; passes, in this order, with groups_pass before the last. */
+int finish_namesakes(struct build *b); /* builds only, before anything is hung */
+int finish_services(struct build *b);
+int finish_kinds(struct build *b);
+int finish_families(struct build *b);
+int finish_listings(struct build *b);
+int finish_problems(struct build *b);
+
+int groups_pass(struct build *b); /* build_groups.c */
+int stamp_pass(struct build *b);  /* stamp.c: the times */

@@ -65,7 +65,7 @@ static void end_reading(struct cache *c, const char *family, struct raw_resource
     struct sketch_family *k = map_get(c->sketch.families, family);
 
     if (!k) { /* the first sweep was faster */
-        raw_resources_free(resources);
+        raw_resources_unref(resources);
         return;
     }
     k->reading = false;

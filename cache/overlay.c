@@ -19,15 +19,24 @@ enum { GONE_MIN_MS = 10 * 60 * 1000, GONE_MAX_MS = 24 * 60 * 60 * 1000 };
 
 int overlay_init(struct overlay *o)
 {
-    *o = (struct overlay){map_new(), map_new(), map_new(), map_new()};
+    *o = (struct overlay){map_new(), map_new(), map_new(), map_new(), NULL, {0}};
     return o->entries && o->groups && o->records && o->dead_claims ? 0 : -ENOMEM;
+}
+
+/* In each of these, refs counts the overlays beyond the first. */
+static void entry_free(void *value)
+{
+    struct overlay_entry *e = value;
+
+    if (e && e->refs-- == 0)
+        free(e);
 }
 
 static void group_free(void *value)
 {
     struct overlay_group *g = value;
 
-    if (!g)
+    if (!g || g->refs-- > 0)
         return;
     free(g->arn);
     free(g->query);
@@ -38,7 +47,7 @@ static void record_entry_free(void *value)
 {
     struct overlay_record *r = value;
 
-    if (!r)
+    if (!r || r->refs-- > 0)
         return;
     for (size_t i = 0; r->keys && i < r->n_keys; i++)
         free(r->keys[i]);
@@ -50,12 +59,86 @@ static void record_entry_free(void *value)
     free(r);
 }
 
+static void free_names(char **names)
+{
+    for (char **n = names; n && *n; n++)
+        free(*n);
+    free(names);
+}
+
+static size_t count_names(char *const *names)
+{
+    size_t n = 0;
+
+    while (names && names[n])
+        n++;
+    return n;
+}
+
+/* NULL: no memory. */
+static char **copy_names(const char *const *names, size_t n)
+{
+    char **copy = calloc(n + 1, sizeof(*copy));
+
+    for (size_t i = 0; copy && i < n; i++) {
+        copy[i] = strdup(names[i]);
+        if (!copy[i]) {
+            free_names(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
 void overlay_done(struct overlay *o)
 {
-    map_free_with(o->entries, free);
+    map_free_with(o->entries, entry_free);
     map_free_with(o->groups, group_free);
     map_free_with(o->records, record_entry_free);
     map_free(o->dead_claims);
+    free_names(o->blueprints);
+    changes_done(&o->changes);
+}
+
+/* refs: where an entry has its count; none where that is not its own. */
+static int copy_map(const struct map *from, struct map *to, size_t refs)
+{
+    struct map_iter it = {0};
+    const char *key;
+    void *value;
+
+    while (map_next(from, &it, &key, &value)) {
+        if (map_put(to, key, value, NULL) < 0)
+            return -ENOMEM;
+        if (refs)
+            ++*(unsigned *)((char *)value + refs);
+    }
+    return 0;
+}
+
+int overlay_copy(const struct overlay *o, struct overlay *ret)
+{
+    struct overlay copy;
+    int e = overlay_init(&copy);
+
+    if (e == 0)
+        e = copy_map(o->entries, copy.entries, offsetof(struct overlay_entry, refs));
+    if (e == 0)
+        e = copy_map(o->groups, copy.groups, offsetof(struct overlay_group, refs));
+    if (e == 0)
+        e = copy_map(o->records, copy.records, offsetof(struct overlay_record, refs));
+    if (e == 0)
+        e = copy_map(o->dead_claims, copy.dead_claims, 0);
+    if (e == 0 && o->blueprints) {
+        copy.blueprints =
+            copy_names((const char *const *)o->blueprints, count_names(o->blueprints));
+        e = copy.blueprints ? 0 : -ENOMEM;
+    }
+    if (e < 0)
+        overlay_done(&copy);
+    else
+        *ret = copy;
+    return e;
 }
 
 static int replace(struct map *m, const char *key, void *value, void (*destroy)(void *))
@@ -67,6 +150,14 @@ static int replace(struct map *m, const char *key, void *value, void (*destroy)(
         destroy(value);
     else
         destroy(old);
+    return r;
+}
+
+/* What replace gave; where it replaced, name is noted as changed. */
+static int noted(struct overlay *o, int r, struct map **set, const char *name)
+{
+    if (r == 0)
+        changes_note(&o->changes, set, name);
     return r;
 }
 
@@ -89,7 +180,7 @@ static struct overlay_entry *entry_new(const struct index_tag *all, size_t n, si
     struct overlay_entry *e = calloc(1, size);
     if (!e)
         return NULL;
-    *e = (struct overlay_entry){(struct index_tag *)(e + 1), n, n_dropped, false, now_ms};
+    *e = (struct overlay_entry){(struct index_tag *)(e + 1), n, n_dropped, false, now_ms, 0};
     char *text = (char *)(e->tags + n + n_dropped);
     for (size_t i = 0; i < n + n_dropped; i++) {
         e->tags[i].key = text;
@@ -135,7 +226,8 @@ int overlay_put(struct overlay *o, const char *key, const struct index_tag *tags
         n = add_dropped(all, n, before->tags, n_before);
     if (known && !(before && before->gone)) /* else it is another life's */
         n = add_dropped(all, n, known->tags, known->n_tags);
-    return replace(o->entries, key, entry_new(all, n_tags, n - n_tags, now_ms), free);
+    int r = replace(o->entries, key, entry_new(all, n_tags, n - n_tags, now_ms), entry_free);
+    return noted(o, r, &o->changes.keys, key);
 }
 
 int overlay_gone(struct overlay *o, const char *key, const struct raw_resources *swept,
@@ -151,7 +243,7 @@ int overlay_gone(struct overlay *o, const char *key, const struct raw_resources 
         e = entry_new(known ? known->tags : NULL, known ? known->n_tags : 0, 0, now_ms);
     if (e)
         e->gone = true;
-    return replace(o->entries, key, e, free);
+    return noted(o, replace(o->entries, key, e, entry_free), &o->changes.keys, key);
 }
 
 int overlay_put_group(struct overlay *o, const char *name, const char *arn, const char *query,
@@ -168,7 +260,17 @@ int overlay_put_group(struct overlay *o, const char *name, const char *arn, cons
         group_free(g);
         return -ENOMEM;
     }
-    return replace(o->groups, name, g, group_free);
+    return noted(o, replace(o->groups, name, g, group_free), &o->changes.groups, name);
+}
+
+/* r (may be NULL) comes or goes: what it names, and the record itself. */
+static void note_record(struct overlay *o, const struct overlay_record *r)
+{
+    if (!r)
+        return;
+    changes_note(&o->changes, &o->changes.records, r->id);
+    for (size_t i = 0; i < r->n_keys; i++)
+        changes_note(&o->changes, &o->changes.keys, r->keys[i]);
 }
 
 int overlay_put_record(struct overlay *o, const struct cache_record *from)
@@ -196,6 +298,8 @@ int overlay_put_record(struct overlay *o, const struct cache_record *from)
         record_entry_free(r);
         return -ENOMEM;
     }
+    note_record(o, map_get(o->records, from->id));
+    note_record(o, r);
     return replace(o->records, from->id, r, record_entry_free);
 }
 
@@ -214,16 +318,32 @@ bool overlay_has_record(const struct overlay *o, const struct cache_record *r)
 int overlay_remove_record(struct overlay *o, const char *id, const char *claim)
 {
     struct overlay_record *r = map_get(o->records, id);
+    bool news = !map_get(o->dead_claims, claim);
     int e = map_put(o->dead_claims, claim, o, NULL);
 
+    if (e == 0 && news)
+        changes_note(&o->changes, &o->changes.claims, claim);
     if (e == 0 && r && streq(r->claim, claim)) {
+        note_record(o, r);
         map_remove(o->records, id);
         record_entry_free(r);
     }
     return e;
 }
 
-/* --- settling --- */
+int overlay_set_blueprints(struct overlay *o, const char *const *families, size_t n)
+{
+    char **copy = copy_names(families, n);
+
+    if (!copy)
+        return -ENOMEM;
+    free_names(o->blueprints);
+    o->blueprints = copy;
+    o->changes.blueprints = true;
+    return 0;
+}
+
+/* --- settling: with a new sweep, and so before a build; nothing is noted --- */
 
 /* Whether r shows what e says; it may have tags of its own besides. */
 static bool shows(const struct raw_resource *r, const struct overlay_entry *e, int64_t age_ms)
@@ -266,7 +386,7 @@ void overlay_settle(struct overlay *o, const struct raw_resources *r)
         else
             settled = age >= 0 && ((swept && shows(swept, e, age)) || age > PUT_MAX_MS);
         if (settled)
-            free(map_remove(o->entries, key));
+            entry_free(map_remove(o->entries, key));
     }
 }
 

@@ -12,10 +12,15 @@ struct overlay {
     struct map *groups;      /* name → struct overlay_group * */
     struct map *records;     /* id → struct overlay_record * */
     struct map *dead_claims; /* claim → itself */
+    char **blueprints;       /* families that have one, NULL-ended; or NULL */
+    struct changes changes;  /* since who builds took them: by the functions below */
 };
 
 int overlay_init(struct overlay *o);
 void overlay_done(struct overlay *o);
+/* The same entries, shared, for who builds while others go on writing. 0 or -ENOMEM. A copy is read
+ * only, and is done with under the lock of the first. */
+int overlay_copy(const struct overlay *o, struct overlay *ret);
 
 /* All: 0 or -ENOMEM (then nothing changed). */
 /* swept (may be NULL): the sweep in force, which tells what the resource has had. */
@@ -30,6 +35,7 @@ int overlay_put_group(struct overlay *o, const char *name, const char *arn, cons
 int overlay_put_record(struct overlay *o, const struct cache_record *r);
 bool overlay_has_record(const struct overlay *o, const struct cache_record *r); /* just that */
 int overlay_remove_record(struct overlay *o, const char *id, const char *claim);
+int overlay_set_blueprints(struct overlay *o, const char *const *families, size_t n);
 
 /* Drops what the sweep shows by now, and what is too old. */
 void overlay_settle(struct overlay *o, const struct raw_resources *r);

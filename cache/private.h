@@ -41,7 +41,6 @@ struct cache {
     struct raw_resources *resources; /* NULL before the first sweep, where none was saved */
     struct sketch sketch;            /* until then */
     struct raw_groups *groups;
-    char **blueprints;
     char *groups_problem;
     uint64_t changes, built;
     int build_error;       /* of the last build */

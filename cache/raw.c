@@ -15,22 +15,36 @@ struct raw_resources *raw_resources_new(void)
     r->by_key = map_new();
     if (r->arena && r->by_key)
         return r;
-    raw_resources_free(r);
+    raw_resources_unref(r);
     return NULL;
 }
 
-void raw_resources_free(struct raw_resources *r)
+struct raw_resources *raw_resources_ref(struct raw_resources *r)
 {
-    if (!r)
+    if (r)
+        atomic_fetch_add(&r->more_refs, 1);
+    return r;
+}
+
+void raw_resources_unref(struct raw_resources *r)
+{
+    if (!r || atomic_fetch_sub(&r->more_refs, 1) > 0)
         return;
     map_free(r->by_key);
     arena_free(r->arena);
     free(r);
 }
 
-void raw_groups_free(struct raw_groups *g)
+struct raw_groups *raw_groups_ref(struct raw_groups *g)
 {
-    if (!g)
+    if (g)
+        atomic_fetch_add(&g->more_refs, 1);
+    return g;
+}
+
+void raw_groups_unref(struct raw_groups *g)
+{
+    if (!g || atomic_fetch_sub(&g->more_refs, 1) > 0)
         return;
     map_free(g->by_name);
     arena_free(g->arena);

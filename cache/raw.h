@@ -1,6 +1,8 @@
 /* What AWS answered, before anything is made of it: one sweep of resources, one of groups.
- * Immutable once swept. */
+ * Immutable once swept, and shared: the snapshots that are built of it keep its strings. */
 #pragma once
+
+#include <stdatomic.h>
 
 #include "awsapi/client.h"
 #include "base/arena.h"
@@ -21,10 +23,12 @@ struct raw_resources {
     bool saved;   /* by an earlier daemon */
     bool untyped; /* the filters by type contradict the whole list: not to be used for a while */
     bool news;    /* records came: who made them may have used types that nobody knows here */
+    atomic_uint more_refs; /* beside the first */
 };
-struct raw_resources *raw_resources_new(void); /* NULL: no memory */
-void raw_resources_free(struct raw_resources *r);
-DEFINE_CLEANUP(struct raw_resources *, raw_resources_free)
+struct raw_resources *raw_resources_new(void);                    /* NULL: no memory */
+struct raw_resources *raw_resources_ref(struct raw_resources *r); /* of NULL: NULL */
+void raw_resources_unref(struct raw_resources *r);
+DEFINE_CLEANUP(struct raw_resources *, raw_resources_unref)
 
 struct raw_group {
     const char *name, *arn;
@@ -41,9 +45,11 @@ struct raw_groups {
     struct arena *arena;
     struct map *by_name; /* → struct raw_group * */
     int64_t begun_ms;
+    atomic_uint more_refs;
 };
-void raw_groups_free(struct raw_groups *g);
-DEFINE_CLEANUP(struct raw_groups *, raw_groups_free)
+struct raw_groups *raw_groups_ref(struct raw_groups *g); /* of NULL: NULL */
+void raw_groups_unref(struct raw_groups *g);
+DEFINE_CLEANUP(struct raw_groups *, raw_groups_unref)
 
 /* Sorted copies in the arena; NULL: no memory. */
 const struct index_tag *raw_tags(struct arena *a, const struct index_tag *tags, size_t n);

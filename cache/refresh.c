@@ -43,7 +43,7 @@ int refresh_take(struct cache *c, struct raw_resources *r, struct fault *f)
 
     pthread_mutex_lock(&c->lock);
     overlay_settle(&c->overlay, r);
-    raw_resources_free(c->resources);
+    raw_resources_unref(c->resources);
     c->resources = r;
     sketch_done(&c->sketch);
     cache_touch(c);
@@ -157,7 +157,7 @@ static void refresh_groups(struct cache *c)
     c->groups_problem = problem;
     if (g) {
         overlay_settle_groups(&c->overlay, g);
-        raw_groups_free(c->groups);
+        raw_groups_unref(c->groups);
         c->groups = g;
     }
     cache_touch(c);

@@ -213,7 +213,7 @@ static void take_resource(struct reader *r, struct raw_resources *all)
 int saved_parse(const struct saved_owner *o, const char *data, size_t len,
                 struct raw_resources **ret, struct fault *f)
 {
-    _cleanup_(raw_resources_freep) struct raw_resources *all = raw_resources_new();
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = raw_resources_new();
     struct reader r = {.at = data, .left = len, .arena = all ? all->arena : NULL};
     size_t n = strlen(magic);
 

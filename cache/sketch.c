@@ -19,7 +19,7 @@ static void family_free(void *value)
 {
     struct sketch_family *f = value;
 
-    raw_resources_free(f->resources);
+    raw_resources_unref(f->resources);
     free(f);
 }
 
@@ -103,7 +103,7 @@ static void mark(struct snapshot *s, const struct sketch *k, char *const *bluepr
 
 int sketch_build(const struct sketch *k, const struct build_input *in, const struct snapshot **ret)
 {
-    _cleanup_(raw_resources_freep) struct raw_resources *all = raw_resources_new();
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = raw_resources_new();
     struct build_input part = *in;
     size_t n = 0;
 

@@ -255,7 +255,7 @@ static int conclude(struct sweep *s, const struct cancel *cancel, struct raw_res
         *ret_empty = s->empty->chain;
         return 0;
     }
-    _cleanup_(raw_resources_freep) struct raw_resources *all = raw_resources_new();
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = raw_resources_new();
     if (!all || merge(s, all) < 0)
         return fault_set(f, -ENOMEM, "no memory");
     *ret = steal_ptr(all);
@@ -337,7 +337,7 @@ int sweep_resources(const struct sweep_env *e, const struct chains *chains,
                     const struct raw_resources *last, struct raw_resources **ret, struct fault *f)
 {
     bool strays = chains->all[chains->n - 1].kind == CHAIN_STRAYS;
-    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = NULL;
     const struct chain *doubted = NULL;
     int r = sweep_chains(e, chains, NULL, &all, &doubted, f);
 

@@ -174,7 +174,7 @@ static int read_group(struct groups_sweep *s, struct raw_group *g, struct fault 
 int sweep_groups(const struct sweep_env *e, const struct raw_groups *old, struct raw_groups **ret,
                  struct fault *f)
 {
-    _cleanup_(raw_groups_freep) struct raw_groups *all = calloc(1, sizeof(*all));
+    _cleanup_(raw_groups_unrefp) struct raw_groups *all = calloc(1, sizeof(*all));
     struct groups_sweep s = {.env = e, .old = old, .all = all};
     struct clock *clock = aws_client_clock(e->aws);
     struct map_iter it = {0};

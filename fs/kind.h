@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
-#include "cache/index.h"
+#include "cache/lookup.h"
 #include "fs/fs.h"
 #include "fs/key.h"
 

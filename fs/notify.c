@@ -257,6 +257,9 @@ static void on_diff(void *arg, const struct diff *d)
         touch(n, KIND_GROUP_RESOURCES, d->group->name, NULL, NULL);
         forget(n, KIND_GROUPS, NULL, NULL, d->group->name);
         break;
+    case DIFF_GROUPS_KNOWN: /* rendered at each open */
+    case DIFF_PROBLEMS:
+        break;
     }
 }
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/macro.h"
-#include "cache/index.h"
+#include "cache/lookup.h"
 #include "fs/key.h"
 
 struct fs;

@@ -23,7 +23,7 @@ static void check_accepted(const struct raw_resources *r, size_t size)
         saved_parse(&owner, image, len, &back, NULL) != 0 ||
         map_size(back->by_key) != map_size(r->by_key))
         abort();
-    raw_resources_free(back);
+    raw_resources_unref(back);
     free(image);
 }
 
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_accepted(r, size);
     else if (err != -EPROTO)
         abort();
-    raw_resources_free(r);
+    raw_resources_unref(r);
     free(copy);
     return 0;
 }

@@ -70,11 +70,12 @@ static int put_all(struct overlay *o)
 
 static void test_overlay(void **state)
 {
+    bool all = true;
     long n = 0;
     int r = -ENOMEM;
     (void)state;
 
-    for (; r != 0; n++) {
+    for (; r != 0 || all; n++) { /* what cannot be noted is no error, but a build */
         struct overlay o;
 
         left = n;
@@ -83,26 +84,23 @@ static void test_overlay(void **state)
             r = put_all(&o);
         left = -1;
         assert_true(r == 0 || r == -ENOMEM);
+        all = o.changes.all;
         overlay_done(&o);
     }
     assert_in_range(n, 15, 200);
 }
 
-static void test_build(void **state)
+/* An account with a bit of everything. blueprints: as in build_input. */
+static struct world *full_world(char **blueprints)
 {
     static const char *const members[] = {"arn:aws:s3:::b", NULL};
-    char *blueprints[] = {(char *)"empty", NULL};
-    _cleanup_world_ struct world *w = world_new();
-    const struct snapshot *s = NULL;
-    long n = 0;
-    int r = -ENOMEM;
-    (void)state;
+    struct world *w = world_new();
 
     for (int i = 0; i < 40; i++) {
         char arn[100], id[40];
         snprintf(arn, sizeof(arn), SG("sg-%d"), i);
         snprintf(id, sizeof(id), "service-id=n%d", i / 2);
-        world_add(w, arn, id, i % 3 ? FAMILY("wp") : FAMILY("db"));
+        world_add(w, arn, id, i / 2 % 3 ? FAMILY("wp") : FAMILY("db"));
     }
     world_add(w, "arn:aws:ec2:a:1:security-group/sg-1", FAMILY("wp"));
     world_add(w, SG("sg-lost"), SERVICE("lost"));
@@ -111,6 +109,18 @@ static void test_build(void **state)
     assert_int_equal(put_all(&w->overlay), 0);
     w->in.blueprints = blueprints;
     w->in.groups_problem = "none";
+    return w;
+}
+
+static void test_build(void **state)
+{
+    char *blueprints[] = {(char *)"empty", NULL};
+    _cleanup_world_ struct world *w = full_world(blueprints);
+    const struct snapshot *s = NULL;
+    long n = 0;
+    int r = -ENOMEM;
+    (void)state;
+
     for (; r != 0; n++) {
         left = n;
         r = build_snapshot(&w->in, &s);
@@ -120,6 +130,57 @@ static void test_build(void **state)
     assert_in_range(n, 100, 10000);
     assert_int_equal(s->n_groups, 3);
     snapshot_unref(s);
+}
+
+static void test_patch(void **state)
+{
+    char *blueprints[] = {(char *)"empty", NULL};
+    _cleanup_world_ struct world *w = full_world(blueprints);
+    _cleanup_snapshot_ const struct snapshot *base = world_build(w);
+    const struct snapshot *s = NULL;
+    long n = 0;
+    int r = -ENOMEM;
+    (void)state;
+
+    changes_done(&w->overlay.changes);
+    assert_int_equal(overlay_put(&w->overlay, SG("sg-30"), tags, 2, NULL, 0), 0);
+    assert_int_equal(overlay_gone(&w->overlay, SG("sg-lost"), NULL, 0), 0);
+    assert_int_equal(overlay_put_group(&w->overlay, "n8", "arn", QUERY("service-id", "n8"), 0), 0);
+    assert_int_equal(overlay_remove_record(&w->overlay, "n1", "c1"), 0);
+    w->in.before = base;
+    for (; r != 0; n++) {
+        left = n;
+        r = build_patch(&w->in, &w->overlay.changes, &s);
+        left = -1;
+        assert_true(r == -ENOMEM ? !s : r == 0);
+    }
+    assert_in_range(n, 50, 2000);
+    assert_int_equal(s->n_groups, 4);
+    assert_int_equal(snapshot_group(s, "n8")->n_resources, 2);
+    snapshot_unref(s);
+}
+
+static void test_copy(void **state)
+{
+    struct overlay o;
+    int r = -ENOMEM;
+    (void)state;
+
+    assert_int_equal(overlay_init(&o), 0);
+    assert_int_equal(put_all(&o), 0);
+    for (long n = 0; r != 0; n++) {
+        struct overlay copy;
+        left = n;
+        r = overlay_copy(&o, &copy);
+        left = -1;
+        if (r < 0)
+            continue;
+        /* What is replaced in the first lives on in the copy. */
+        assert_int_equal(overlay_gone(&o, SG("sg-8"), NULL, 1), 0);
+        assert_false(((struct overlay_entry *)map_get(copy.entries, SG("sg-8")))->gone);
+        overlay_done(&copy);
+    }
+    overlay_done(&o);
 }
 
 /* Calls what until it does not fail any more; fails where that is not -ENOMEM. */
@@ -151,7 +212,7 @@ static int choose(struct world *w)
 static int save_and_read(struct world *w)
 {
     static const struct saved_owner owner = {"1", "r", "aws", "", "f", "s"};
-    _cleanup_(raw_resources_freep) struct raw_resources *back = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *back = NULL;
     _cleanup_free_ char *image = NULL;
     size_t len;
     int r = saved_image(&owner, w->swept, &image, &len);
@@ -195,8 +256,10 @@ static void test_early(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_overlay), cmocka_unit_test(test_build),
-                                       cmocka_unit_test(test_early)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_overlay), cmocka_unit_test(test_build), cmocka_unit_test(test_patch),
+        cmocka_unit_test(test_copy),    cmocka_unit_test(test_early),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,7 +80,7 @@ static void test_families(void **state)
     assert_int_equal(f->n_services, 1);
     assert_int_equal(f->n_shared, 1);
     assert_string_equal(f->shared[0]->link, "ec2.security-group.sg-3");
-    assert_ptr_equal(f->shared[0]->family, f);
+    assert_ptr_equal(f->shared[0]->family, f->label);
     assert_null(f->shared[0]->owner);
     assert_true(f->has_blueprint);
     assert_ptr_equal(n1, snapshot_service(f, "n1"));
@@ -202,8 +202,8 @@ static void test_records(void **state)
     const struct index_service *n2 = service(s, "wp", "n2");
     assert_true(n2->managed && n2->deleting);
     assert_string_equal(n2->claim, "c2");
-    assert_ptr_equal(snapshot_deleting(n2->family, "n2"), n2);
-    assert_null(snapshot_service(n2->family, "n2"));
+    assert_ptr_equal(snapshot_deleting(snapshot_family_by_id(s, "wp"), "n2"), n2);
+    assert_null(snapshot_service(snapshot_family_by_id(s, "wp"), "n2"));
     assert_null(snapshot_link(s, "n2"));
     assert_false(service(s, "wp", "n3")->managed);
     assert_false(service(s, "wp", "n4")->managed);

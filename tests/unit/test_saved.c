@@ -68,7 +68,7 @@ static void check_there(const struct raw_resources *r)
 
 static void test_round(void **state)
 {
-    _cleanup_(raw_resources_freep) struct raw_resources *r = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *r = NULL;
     _cleanup_free_ char *data = NULL;
     size_t len;
     (void)state;
@@ -135,7 +135,7 @@ static void write_image(void)
 
 static int read_image(void)
 {
-    _cleanup_(raw_resources_freep) struct raw_resources *r = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *r = NULL;
     int e = saved_read(path, &owner, &r, NULL);
 
     if (e == 0)

@@ -58,7 +58,7 @@ static void test_strays(void **state)
     const struct chains chains = {two, 2};
     _cleanup_fake_ struct fake_transport *t = fake_new(answers, 2);
     struct sweep_env env = env_of(t, NULL);
-    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = NULL;
     (void)state;
 
     assert_int_equal(sweep_resources(&env, &chains, NULL, &all, NULL), 0);
@@ -86,7 +86,7 @@ static void test_many_tags(void **state)
     const struct fake_answer answers[] = {{.status = 200, .body = buf_str(&body)}};
     _cleanup_fake_ struct fake_transport *t = fake_new(answers, 1);
     struct sweep_env env = env_of(t, NULL);
-    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = NULL;
 
     assert_int_equal(sweep_all(&env, &all, NULL), 0);
     const struct raw_resource *a = map_get(all->by_key, "a");
@@ -101,7 +101,7 @@ static void check_anew(const struct fake_answer *broken)
                                           PAGE(ENTRY("a", ""), "t2"), PAGE(ENTRY("b", ""), "")};
     _cleanup_fake_ struct fake_transport *t = fake_new(answers, 4);
     struct sweep_env env = env_of(t, NULL);
-    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = NULL;
 
     assert_int_equal(sweep_all(&env, &all, NULL), 0);
     assert_int_equal(map_size(all->by_key), 2);
@@ -211,7 +211,7 @@ static void test_types(void **state)
     _cleanup_fake_ struct fake_transport *t = fake_new(answers, 5), *u = fake_new(before, 1);
     _cleanup_(jobs_freep) struct jobs *jobs = NULL;
     struct sweep_env env = env_of(t, NULL), env_before = env_of(u, NULL);
-    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL, *last = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = NULL, *last = NULL;
     (void)state;
 
     assert_int_equal(sweep_all(&env_before, &last, NULL), 0);
@@ -248,10 +248,10 @@ static void test_news(void **state)
         struct raw_resources *all = NULL;
         assert_int_equal(sweep_resources(&env, &chains, last, &all, NULL), 0);
         assert_int_equal(all->news, news[i]);
-        raw_resources_free(last);
+        raw_resources_unref(last);
         last = all;
     }
-    raw_resources_free(last);
+    raw_resources_unref(last);
 }
 
 /* One that fails for good ends the sweep: no further chain is begun. */
@@ -281,7 +281,7 @@ static void check_doubt(const struct fake_answer *typed, const char *census, boo
     };
     _cleanup_fake_ struct fake_transport *t = fake_new(answers, 3);
     struct sweep_env env = env_of(t, NULL);
-    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = NULL;
 
     assert_int_equal(sweep_resources(&env, &by_types, NULL, &all, NULL), 0);
     assert_int_equal(all->untyped, untyped);
@@ -307,7 +307,7 @@ static void test_family(void **state)
     static const struct fake_answer answers[] = {PAGE(ENTRY(SG("sg-1"), WP), "")};
     _cleanup_fake_ struct fake_transport *t = fake_new(answers, 1);
     struct sweep_env env = env_of(t, NULL);
-    _cleanup_(raw_resources_freep) struct raw_resources *all = NULL;
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = NULL;
     (void)state;
 
     assert_int_equal(sweep_family(&env, "wp", &all, NULL), 0);
@@ -364,25 +364,25 @@ static void test_group_kinds(void **state)
     const struct raw_group *g;
     (void)state;
 
-    _cleanup_(raw_groups_freep) struct raw_groups *a = sweep(ours, 2, NULL);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *a = sweep(ours, 2, NULL);
     g = map_get(a->by_name, "g");
     assert_true(g->by_our_tags);
     assert_int_equal(g->n_members, 0);
     assert_string_equal(g->arn, "arn:g/g");
-    _cleanup_(raw_groups_freep) struct raw_groups *b = sweep(others, 3, NULL);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *b = sweep(others, 3, NULL);
     g = map_get(b->by_name, "g");
     assert_false(g->by_our_tags);
     assert_int_equal(g->n_members, 1);
     assert_string_equal(g->members[0].tags[0].value, "x");
-    _cleanup_(raw_groups_freep) struct raw_groups *c = sweep(typed, 3, NULL);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *c = sweep(typed, 3, NULL);
     g = map_get(c->by_name, "g");
     assert_false(g->by_our_tags);
     assert_string_equal(g->members[0].key, "arn:aws:s3:::b");
-    _cleanup_(raw_groups_freep) struct raw_groups *d = sweep(plain, 3, NULL);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *d = sweep(plain, 3, NULL);
     g = map_get(d->by_name, "g");
     assert_null(g->query);
     assert_int_equal(g->n_members, 1);
-    _cleanup_(raw_groups_freep) struct raw_groups *e = sweep(gone, 2, NULL);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *e = sweep(gone, 2, NULL);
     assert_int_equal(map_size(e->by_name), 0);
 }
 
@@ -402,10 +402,10 @@ static void test_group_queries_kept(void **state)
         const struct raw_group *g = map_get(now->by_name, "g");
         assert_true(g->by_our_tags);
         assert_non_null(strstr(g->query, "service-family"));
-        raw_groups_free(last);
+        raw_groups_unref(last);
         last = now;
     }
-    raw_groups_free(last);
+    raw_groups_unref(last);
 }
 
 /* One group that cannot be read is a line, and does not hide the next. */
@@ -413,7 +413,7 @@ static void test_group_closed(void **state)
 {
     static const struct fake_answer answers[] = {GROUPS(GROUP("g")), GROUP_QUERY(ONE_TYPE),
                                                  REFUSED("AccessDeniedException")};
-    _cleanup_(raw_groups_freep) struct raw_groups *all = sweep(answers, 3, NULL);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *all = sweep(answers, 3, NULL);
     const struct raw_group *g = map_get(all->by_name, "g");
     (void)state;
 

@@ -38,8 +38,8 @@ void world_free(struct world *w)
 {
     if (!w)
         return;
-    raw_resources_free(w->swept);
-    raw_groups_free(w->groups);
+    raw_resources_unref(w->swept);
+    raw_groups_unref(w->groups);
     overlay_done(&w->overlay);
     free(w);
 }

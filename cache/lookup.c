@@ -1,21 +1,12 @@
-/* Look-ups in a snapshot by bisection, and its reference count. */
-#include "cache/index.h"
+#include "cache/lookup.h"
 
 #include <string.h>
 
+#include "base/str.h"
 #include "cache/build.h"
-
-const struct snapshot *snapshot_ref(const struct snapshot *s)
-{
-    atomic_fetch_add(&s->private_->refs, 1);
-    return s;
-}
-
-void snapshot_unref(const struct snapshot *s)
-{
-    if (s && atomic_fetch_sub(&s->private_->refs, 1) == 1)
-        snapshot_free(s);
-}
+#include "cache/list.h"
+#include "cache/name.h"
+#include "cache/things.h"
 
 /* The element of a sorted array of n pointers (or of structs of `size` bytes, where not `pointers`)
  * whose string at `offset` is name. */
@@ -53,7 +44,10 @@ const struct index_family *snapshot_family(const struct snapshot *s, const char 
 
 const struct index_family *snapshot_family_by_id(const struct snapshot *s, const char *id)
 {
-    return map_get(s->private_->families_by_id, id);
+    char name[NAME_SIZE];
+
+    name_from_value(id, NULL, false, name);
+    return snapshot_family(s, name);
 }
 
 const struct index_service *snapshot_service(const struct index_family *f, const char *name)
@@ -75,9 +69,23 @@ const struct index_service *snapshot_service_by_id(const struct index_family *f,
     return s ? s : snapshot_deleting(f, name);
 }
 
+static int order_by_id_alone(const void *x, const void *y)
+{
+    return strcmp(((const struct index_service *)x)->id, y);
+}
+
+size_t snapshot_place_of_id(const struct snapshot *s, const char *id)
+{
+    return list_place((const void *const *)s->private_->ids, s->private_->n_ids, id,
+                      order_by_id_alone);
+}
+
 const struct index_service *snapshot_any_service(const struct snapshot *s, const char *id)
 {
-    return map_get(s->private_->services_by_id, id);
+    const struct snapshot_private *p = s->private_;
+    size_t i = snapshot_place_of_id(s, id);
+
+    return i < p->n_ids && streq(p->ids[i]->id, id) ? p->ids[i] : NULL;
 }
 
 const struct index_service *snapshot_link(const struct snapshot *s, const char *link)

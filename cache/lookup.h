@@ -1,0 +1,30 @@
+/* Snapshots in use: references, and look-ups by bisection of the sorted arrays. */
+#pragma once
+
+#include "base/macro.h"
+#include "cache/index.h"
+
+const struct snapshot *snapshot_ref(const struct snapshot *s);
+void snapshot_unref(const struct snapshot *s);
+static inline void snapshot_unrefp(const struct snapshot **s)
+{
+    snapshot_unref(*s);
+}
+#define _cleanup_snapshot_ _cleanup_(snapshot_unrefp)
+
+/* Each gives NULL where there is none. name: as in the directory; id: the tag's value. */
+const struct index_family *snapshot_family(const struct snapshot *s, const char *name);
+const struct index_family *snapshot_family_by_id(const struct snapshot *s, const char *id);
+const struct index_service *snapshot_service(const struct index_family *f, const char *name);
+const struct index_service *snapshot_deleting(const struct index_family *f, const char *name);
+const struct index_service *snapshot_service_by_id(const struct index_family *f,
+                                                   const char *id); /* deleting too */
+/* Any service with this id, in whatever family, deleting or not. */
+const struct index_service *snapshot_any_service(const struct snapshot *s, const char *id);
+const struct index_service *snapshot_link(const struct snapshot *s, const char *link);
+const struct index_kind *snapshot_kind(const struct snapshot *s, const char *name);
+const struct index_type *snapshot_type(const struct index_kind *k, const char *name);
+const struct index_resource *snapshot_resource(const struct index_type *t, const char *id);
+const struct index_resource *snapshot_resource_by_key(const struct snapshot *s, const char *key);
+const struct index_group *snapshot_group(const struct snapshot *s, const char *name);
+const char *index_tag(const struct index_resource *r, const char *key); /* value or NULL */
