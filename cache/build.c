@@ -70,8 +70,8 @@ static int build_init(struct build *b, struct things *t)
     if (!b->s || !b->scratch || !b->words || !b->keys || !b->families || !b->family_count ||
         !b->types || !b->groups)
         return -ENOMEM;
-    b->s->swept = !b->in->resources->saved;
     b->lists = b->s->private_->lists;
+    b->s->swept = !b->in->resources->saved;
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/str.h"
 
 struct candidate {
@@ -52,6 +53,11 @@ static const char *tag_of(const struct index_tag *tags, size_t n, const char *ke
         if (streq(tags[i].key, key))
             return tags[i].value;
     return NULL;
+}
+
+uint32_t hash_claim(const char *claim)
+{
+    return (uint32_t)hash_stable(claim, strlen(claim)) | 1;
 }
 
 static bool is_ghost(const struct build *b, const struct index_tag *tags, size_t n)
@@ -122,6 +128,14 @@ static int name_resource(struct build *b, struct index_resource *r)
     return set_names(b, r, path.service, path.type, path.id, link);
 }
 
+/* So that a search for a claim among all resources reads no strings. */
+static uint32_t claim_hash(const struct index_resource *r)
+{
+    const char *claim = index_tag(r, "svcfs:claim");
+
+    return claim ? hash_claim(claim) : 0;
+}
+
 /* `what` has key and tags, in memory that the snapshot keeps. */
 static int add_draft(struct build *b, const struct raw_resource *what,
                      const struct overlay_record *record, const struct overlay_record *named)
@@ -134,6 +148,7 @@ static int add_draft(struct build *b, const struct raw_resource *what,
     r->key = what->key;
     r->tags = what->tags;
     r->n_tags = what->n_tags;
+    r->claim_hash = claim_hash(r);
     int e = name_resource(b, r);
     if (e == -EINVAL) {
         b->unplaced = true;

@@ -12,9 +12,11 @@
  * on a stalled AWS.
  *
  * `changes` counts changes of the inputs, `built` up to which of them the newest snapshot goes; so
- * a flush waits for built >= the changes it saw. The lock guards the inputs and is held while
- * building (processor time, no calls); the newest snapshot and the freshness have a lock of their
- * own, so readers never wait for a build. Order: lock, newest_lock.
+ * a flush waits for built >= the changes it saw. The lock guards the inputs. It is held for a patch
+ * (a millisecond), which makes of the newest snapshot and what the overlay noted the next one; a
+ * whole build, for a new sweep or what a patch cannot do, takes a copy of the inputs and lets go of
+ * it. The newest snapshot and the freshness have a lock of their own, so readers never wait for
+ * either. Order: lock, newest_lock.
  *
  * Rejected: publishing from whoever writes. Observers would then run on many threads, and out of
  * order.
@@ -27,6 +29,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "cache/diff.h"
+#include "cache/things.h"
 
 enum { CHAIN_HELPERS = 7, SIDE_JOBS = 4 };
 
@@ -56,27 +59,67 @@ static void count_difference(void *arg, _unused_ const struct diff *d)
     ++*(size_t *)arg;
 }
 
-/* Locked. */
+/* Locked. The overlay may be a copy; all else is lent. */
+static struct build_input inputs(struct cache *c, const struct overlay *o)
+{
+    return (struct build_input){.family_tag = c->family_tag,
+                                .service_tag = c->service_tag,
+                                .account = c->account,
+                                .region = c->region,
+                                .partition = c->partition,
+                                .resources = c->resources,
+                                .groups = c->groups,
+                                .overlay = o->entries,
+                                .overlay_groups = o->groups,
+                                .records = o->records,
+                                .dead_claims = o->dead_claims,
+                                .blueprints = o->blueprints,
+                                .groups_problem = c->groups_problem,
+                                .before = c->newest,
+                                .generation = c->generation + 1,
+                                .wall_ms = c->clock->wall_ms(c->clock)};
+}
+
+/* Locked, but not while it builds: who writes meanwhile is not held up, and that is patched in
+ * next. */
+static int build_whole(struct cache *c, const struct snapshot **ret)
+{
+    struct overlay copy;
+    int r = overlay_copy(&c->overlay, &copy);
+
+    if (r < 0)
+        return r;
+    struct build_input in = inputs(c, &copy);
+    _cleanup_(raw_resources_unrefp) struct raw_resources *resources =
+        raw_resources_ref(c->resources);
+    _cleanup_(raw_groups_unrefp) struct raw_groups *groups = raw_groups_ref(c->groups);
+    _cleanup_free_ char *problem = c->groups_problem ? strdup(c->groups_problem) : NULL;
+    in.groups_problem = problem;
+    if (c->groups_problem && !problem) {
+        overlay_done(&copy);
+        return -ENOMEM;
+    }
+    changes_done(&c->overlay.changes);
+    pthread_mutex_unlock(&c->lock);
+    r = build_snapshot(&in, ret);
+    pthread_mutex_lock(&c->lock);
+    overlay_done(&copy);
+    return r;
+}
+
+/* Locked. What cannot be built stays due, as a whole. */
 static int build(struct cache *c, const struct snapshot **ret)
 {
-    const struct build_input in = {.family_tag = c->family_tag,
-                                   .service_tag = c->service_tag,
-                                   .account = c->account,
-                                   .region = c->region,
-                                   .partition = c->partition,
-                                   .resources = c->resources,
-                                   .groups = c->groups,
-                                   .overlay = c->overlay.entries,
-                                   .overlay_groups = c->overlay.groups,
-                                   .records = c->overlay.records,
-                                   .dead_claims = c->overlay.dead_claims,
-                                   .blueprints = c->blueprints,
-                                   .groups_problem = c->groups_problem,
-                                   .before = c->newest,
-                                   .generation = c->generation + 1,
-                                   .wall_ms = c->clock->wall_ms(c->clock)};
+    const struct build_input in = inputs(c, &c->overlay);
+    int r = c->resources ? build_patch(&in, &c->overlay.changes, ret)
+                         : sketch_build(&c->sketch, &in, ret);
 
-    return c->resources ? build_snapshot(&in, ret) : sketch_build(&c->sketch, &in, ret);
+    if (r == 0)
+        changes_done(&c->overlay.changes);
+    else if (r == -EOPNOTSUPP)
+        r = build_whole(c, ret);
+    c->overlay.changes.all |= r < 0;
+    return r;
 }
 
 static void call_observers(struct cache *c, const struct snapshot *old, const struct snapshot *now)
@@ -85,25 +128,26 @@ static void call_observers(struct cache *c, const struct snapshot *old, const st
         c->observers[i].fn(c->observers[i].arg, old, now);
 }
 
-/* Takes now over. */
+/* Takes now over. What differs in nothing takes the place of the old one without a word: it has
+ * let go of the old sweep, and the next patch goes by it. */
 static void publish(struct cache *c, const struct snapshot *now)
 {
     _cleanup_snapshot_ const struct snapshot *old = cache_sketch(c);
     size_t differences = 0;
 
-    if (old && old->whole && old->swept == now->swept) {
-        diff_snapshots(old, now, count_difference, &differences);
-        if (differences == 0) {
-            snapshot_unref(now);
-            return;
-        }
-    }
+    diff_snapshots(old, now, count_difference, &differences);
+    bool news = !old || differences > 0 || old->whole != now->whole || old->swept != now->swept ||
+                !now->whole; /* a family that is known now may be empty */
+    if (!news)
+        snapshot_stands_for((struct snapshot *)now, old);
     pthread_mutex_lock(&c->newest_lock);
     const struct snapshot *dropped = c->newest;
     c->newest = now;
-    c->generation++;
+    c->generation = now->generation;
     pthread_mutex_unlock(&c->newest_lock);
     snapshot_unref(dropped);
+    if (!news)
+        return;
     _cleanup_snapshot_ const struct snapshot *held = snapshot_ref(now);
     call_observers(c, old, held);
 }
@@ -145,8 +189,10 @@ static void *publisher_main(void *arg)
     return NULL;
 }
 
+/* An input is another one: all is built anew. */
 void cache_touch(struct cache *c)
 {
+    c->overlay.changes.all = true;
     c->changes++;
     pthread_cond_broadcast(&c->changed);
 }
@@ -212,10 +258,13 @@ void cache_show_due(struct cache *c)
     pthread_mutex_unlock(&c->newest_lock);
 }
 
+/* Locked, and unlocks. The overlay has noted what changed, if anything. */
 static int touched(struct cache *c, int r)
 {
-    if (r == 0)
-        cache_touch(c);
+    if (changes_any(&c->overlay.changes)) {
+        c->changes++;
+        pthread_cond_broadcast(&c->changed);
+    }
     pthread_mutex_unlock(&c->lock);
     return r;
 }
@@ -274,30 +323,10 @@ int cache_remove_record(struct cache *c, const char *id, const char *claim)
     return written(c, overlay_remove_record(&c->overlay, id, claim));
 }
 
-static void free_names(char **names)
-{
-    for (char **n = names; n && *n; n++)
-        free(*n);
-    free(names);
-}
-
 int cache_set_blueprints(struct cache *c, const char *const *families, size_t n)
 {
-    char **copy = calloc(n + 1, sizeof(*copy));
-
-    for (size_t i = 0; copy && i < n; i++) {
-        copy[i] = strdup(families[i]);
-        if (!copy[i]) {
-            free_names(copy);
-            copy = NULL;
-        }
-    }
-    if (!copy)
-        return -ENOMEM;
     pthread_mutex_lock(&c->lock);
-    free_names(c->blueprints);
-    c->blueprints = copy;
-    return touched(c, 0);
+    return touched(c, overlay_set_blueprints(&c->overlay, families, n));
 }
 
 void cache_observe(struct cache *c, cache_observer fn, void *arg)
@@ -402,7 +431,6 @@ void cache_free(struct cache *c)
     sketch_done(&c->sketch);
     jobs_free(c->chain_jobs);
     jobs_free(c->side_jobs);
-    free_names(c->blueprints);
     free(c->groups_problem);
     free(c->family_tag);
     free(c->service_tag);

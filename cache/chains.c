@@ -17,7 +17,6 @@
 #include "cache/chains.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +39,6 @@ static bool is_whole(const char *service, size_t n)
 int chain_type(const char *arn, char out[CHAIN_TYPE_SIZE])
 {
     const char *part[6] = {arn}; /* arn, partition, service, region, account, the rest */
-    int n;
 
     for (size_t i = 1; i < ARRAY_SIZE(part); i++) {
         const char *colon = strchr(part[i - 1], ':');
@@ -48,15 +46,20 @@ int chain_type(const char *arn, char out[CHAIN_TYPE_SIZE])
             return -EINVAL;
         part[i] = colon + 1;
     }
-    int service = (int)(part[3] - part[2] - 1);
-    size_t type = strcspn(part[5], ":/");
+    size_t service = (size_t)(part[3] - part[2] - 1), type = strcspn(part[5], ":/");
     if (!str_starts(arn, "arn:") || service == 0)
         return -EINVAL;
-    if (type == 0 || !part[5][type] || is_whole(part[2], (size_t)service))
-        n = snprintf(out, CHAIN_TYPE_SIZE, "%.*s", service, part[2]);
-    else
-        n = snprintf(out, CHAIN_TYPE_SIZE, "%.*s:%.*s", service, part[2], (int)type, part[5]);
-    return n < CHAIN_TYPE_SIZE ? 0 : -EINVAL;
+    if (!part[5][type] || is_whole(part[2], service))
+        type = 0;
+    if (service + 1 + type >= CHAIN_TYPE_SIZE)
+        return -EINVAL;
+    char *end = mempcpy(out, part[2], service); /* not by printf: it is done for every resource */
+    if (type > 0) {
+        *end++ = ':';
+        end = mempcpy(end, part[5], type);
+    }
+    *end = 0;
+    return 0;
 }
 
 static struct chain *add(struct chains *c, enum chain_kind kind)
@@ -71,45 +74,57 @@ static struct chain *add(struct chains *c, enum chain_kind kind)
 }
 
 /* There are some dozens of types at most: a search from the front is as good as a map. */
-static int add_type(struct chains *c, const char *type, bool expected)
+static struct chain *find_type(const struct chains *c, const char *type)
 {
     for (size_t i = 0; i < c->n; i++)
-        if (streq(c->all[i].what, type)) {
-            c->all[i].expected |= expected;
-            return 0;
-        }
-    struct chain *chain = add(c, CHAIN_TYPE);
-    if (!chain)
-        return -ENOMEM;
-    snprintf(chain->what, sizeof(chain->what), "%s", type);
-    chain->expected = expected;
+        if (streq(c->all[i].what, type))
+            return &c->all[i];
+    return NULL;
+}
+
+static int add_type(struct chains *c, const char *type, bool expected)
+{
+    struct chain *chain = find_type(c, type);
+
+    if (!chain) {
+        chain = add(c, CHAIN_TYPE);
+        if (!chain)
+            return -ENOMEM;
+        strcpy(chain->what, type);
+    }
+    chain->expected |= expected;
     return 0;
 }
 
-static int add_type_of(struct chains *c, const char *key, bool expected)
+static int add_swept(struct chains *c, const struct chains_input *in, const struct raw_resource *r)
 {
     char type[CHAIN_TYPE_SIZE];
 
-    /* A thing without an ARN is not in the tag index. */
-    return chain_type(key, type) < 0 ? 0 : add_type(c, type, expected);
+    if (!raw_tag(r, in->family_tag) || chain_type(r->key, type) < 0)
+        return 0;
+    const struct chain *chain = find_type(c, type);
+    if (chain && chain->expected)
+        return 0;
+    const struct overlay_entry *o = map_get(in->overlay, r->key);
+    return add_type(c, type, !(o && o->gone));
 }
 
 static int add_types(struct chains *c, const struct chains_input *in)
 {
     struct map_iter it = {0};
+    char type[CHAIN_TYPE_SIZE];
     const char *key;
     void *value;
     int e = 0;
 
-    while (e == 0 && map_next(in->last->by_key, &it, &key, &value)) {
-        const struct overlay_entry *o = map_get(in->overlay, key);
-        if (raw_tag(value, in->family_tag))
-            e = add_type_of(c, key, !(o && o->gone));
-    }
+    while (e == 0 && map_next(in->last->by_key, &it, &key, &value))
+        e = add_swept(c, in, value);
     it = (struct map_iter){0};
-    while (e == 0 && map_next(in->overlay, &it, &key, &value))
-        if (!((const struct overlay_entry *)value)->gone)
-            e = add_type_of(c, key, false);
+    while (e == 0 && map_next(in->overlay, &it, &key, &value)) {
+        const struct overlay_entry *o = value;
+        if (!o->gone && chain_type(key, type) == 0) /* what has no ARN is not in the tag index */
+            e = add_type(c, type, false);
+    }
     return e == 0 && c->n > 0 ? add_type(c, "ssm:parameter", false) : e;
 }
 

@@ -81,6 +81,7 @@ int build_run(struct build *b, const build_pass *passes, size_t n, const struct 
 /* build_collect.c: what there is. A candidate is what one source says of one key. */
 enum source { FROM_OVERLAY, FROM_SWEEP, FROM_RECORD, NAMED_BY_RECORD, FROM_MEMBER };
 int collect_candidate(struct build *b, const char *key, enum source source, const void *from);
+uint32_t hash_claim(const char *claim);                  /* never 0 */
 const char *record_arn(struct build *b, const char *id); /* in scratch; NULL: no memory */
 int collect_record(struct build *b, const struct overlay_record *rec);
 int collect_all(struct build *b);     /* all candidates; a pass */

@@ -164,6 +164,7 @@ bool early_load(struct cache *c)
 
 struct saving {
     struct cache *cache;
+    int64_t begun_wall_ms;
     char *data;
     size_t len;
 };
@@ -177,62 +178,60 @@ static void saving_free(struct saving *s)
 }
 DEFINE_CLEANUP(struct saving *, saving_free)
 
-static void write_image(const struct saving *s)
-{
-    struct fault f = FAULT_INIT;
-
-    if (saved_write(s->cache->save_path, s->data, s->len, &f) < 0)
-        log_debug("the index is not saved: %s", f.message);
-}
-
-static void write_behind(void *arg)
-{
-    struct saving *s = arg;
-    struct cache *c = s->cache;
-
-    write_image(s);
-    saving_free(s);
-    pthread_mutex_lock(&c->lock);
-    c->saving = false;
-    pthread_mutex_unlock(&c->lock);
-}
-
 /* NULL: no memory, or too large. */
 static struct saving *saving_new(struct cache *c)
 {
     const struct saved_owner own = owner(c);
-    struct saving *s = calloc(1, sizeof(*s));
+    _cleanup_(saving_freep) struct saving *s = calloc(1, sizeof(*s));
 
-    if (s && saved_image(&own, c->resources, &s->data, &s->len) == 0) {
-        s->cache = c;
-        return s;
-    }
-    free(s);
-    return NULL;
+    if (!s || saved_image(&own, c->resources, &s->data, &s->len) < 0)
+        return NULL;
+    s->cache = c;
+    s->begun_wall_ms = c->resources->begun_wall_ms;
+    return steal_ptr(s);
+}
+
+static void write_behind(void *arg)
+{
+    _cleanup_(saving_freep) struct saving *s = arg;
+    struct cache *c = s->cache;
+    struct fault f = FAULT_INIT;
+    int r = saved_write(c->save_path, s->data, s->len, &f);
+
+    if (r < 0)
+        log_debug("the index is not saved: %s", f.message);
+    pthread_mutex_lock(&c->lock);
+    c->saving = false;
+    if (r < 0)
+        c->unsaved = true; /* the next may be */
+    else
+        c->saved_wall_ms = s->begun_wall_ms;
+    pthread_mutex_unlock(&c->lock);
 }
 
 void early_save(struct cache *c)
 {
     int64_t now = c->clock->monotonic_ms(c->clock);
 
-    if (!c->save_path || !c->unsaved || (c->saved_ms && now < c->saved_ms + SAVE_PAUSE_MS))
+    if (!c->save_path || (c->saved_ms && now < c->saved_ms + SAVE_PAUSE_MS))
         return;
     pthread_mutex_lock(&c->lock);
-    bool busy = c->saving;
-    c->saving = true;
+    bool begin = c->unsaved && !c->saving;
+    if (begin) {
+        c->unsaved = false;
+        c->saving = true;
+    }
     pthread_mutex_unlock(&c->lock);
-    if (busy)
+    if (!begin)
         return;
     c->saved_ms = now;
-    _cleanup_(saving_freep) struct saving *s = saving_new(c);
-    if (s && jobs_add(c->side_jobs, write_behind, s) == 0) {
-        s = NULL; /* the job's */
-        c->unsaved = false;
-        c->saved_wall_ms = c->resources->begun_wall_ms;
+    struct saving *s = saving_new(c);
+    if (s && jobs_add(c->side_jobs, write_behind, s) == 0)
         return;
-    }
+    saving_free(s);
     pthread_mutex_lock(&c->lock);
     c->saving = false;
+    c->unsaved = true;
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -240,7 +239,7 @@ void early_save_last(struct cache *c)
 {
     if (!c->save_path || !c->resources || c->resources->begun_wall_ms == c->saved_wall_ms)
         return;
-    _cleanup_(saving_freep) struct saving *s = saving_new(c);
+    struct saving *s = saving_new(c);
     if (s)
-        write_image(s);
+        write_behind(s);
 }

@@ -1,11 +1,10 @@
 /*
  * The index: what the account holds, as one immutable snapshot. Any thread may read a snapshot that
- * it holds a reference to; nothing in it changes. Every array is sorted by name, by byte (lookup.h
+ * it holds a reference to; it never changes. Every array is sorted by name, by byte (lookup.h
  * bisects). A deleting service stands in its family's deleting list, not in services.
  *
- * Snapshots share services and resources: what stands in two of them as the same pointer differs in
- * nothing that it tells. What points upwards must not make all that is below it new, so it leads to
- * less than one might think:
+ * Snapshots share services and resources: the same pointer in two of them tells the same. So that a
+ * change does not make all that is below it new, what points upwards leads to less than it seems:
  *   resource->owner is the service as it was when its id, name, link, family, managed, deleting or
  *     claim last changed. These hold; for its lists and its phase look it up.
  *   ->family of a service or a resource is a label: id and name. For the rest look it up.
@@ -30,6 +29,7 @@ struct index_tag {
 struct index_resource {
     const char *key; /* its ARN, or "SERVICE/TYPE/ID" where it has none */
     bool has_arn;
+    uint32_t claim_hash;             /* the builder's: of the tag svcfs:claim; 0: none */
     const char *service, *type, *id; /* path below resources/ */
     const char *link;                /* SERVICE.TYPE.ID */
     const struct index_tag *tags;    /* sorted by key */

@@ -19,7 +19,7 @@ enum { GONE_MIN_MS = 10 * 60 * 1000, GONE_MAX_MS = 24 * 60 * 60 * 1000 };
 
 int overlay_init(struct overlay *o)
 {
-    *o = (struct overlay){map_new(), map_new(), map_new(), map_new(), {0}};
+    *o = (struct overlay){map_new(), map_new(), map_new(), map_new(), NULL, {0}};
     return o->entries && o->groups && o->records && o->dead_claims ? 0 : -ENOMEM;
 }
 
@@ -59,12 +59,44 @@ static void record_entry_free(void *value)
     free(r);
 }
 
+static void free_names(char **names)
+{
+    for (char **n = names; n && *n; n++)
+        free(*n);
+    free(names);
+}
+
+static size_t count_names(char *const *names)
+{
+    size_t n = 0;
+
+    while (names && names[n])
+        n++;
+    return n;
+}
+
+/* NULL: no memory. */
+static char **copy_names(const char *const *names, size_t n)
+{
+    char **copy = calloc(n + 1, sizeof(*copy));
+
+    for (size_t i = 0; copy && i < n; i++) {
+        copy[i] = strdup(names[i]);
+        if (!copy[i]) {
+            free_names(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
 void overlay_done(struct overlay *o)
 {
     map_free_with(o->entries, entry_free);
     map_free_with(o->groups, group_free);
     map_free_with(o->records, record_entry_free);
     map_free(o->dead_claims);
+    free_names(o->blueprints);
     changes_done(&o->changes);
 }
 
@@ -97,6 +129,11 @@ int overlay_copy(const struct overlay *o, struct overlay *ret)
         e = copy_map(o->records, copy.records, offsetof(struct overlay_record, refs));
     if (e == 0)
         e = copy_map(o->dead_claims, copy.dead_claims, 0);
+    if (e == 0 && o->blueprints) {
+        copy.blueprints =
+            copy_names((const char *const *)o->blueprints, count_names(o->blueprints));
+        e = copy.blueprints ? 0 : -ENOMEM;
+    }
     if (e < 0)
         overlay_done(&copy);
     else
@@ -292,6 +329,18 @@ int overlay_remove_record(struct overlay *o, const char *id, const char *claim)
         record_entry_free(r);
     }
     return e;
+}
+
+int overlay_set_blueprints(struct overlay *o, const char *const *families, size_t n)
+{
+    char **copy = copy_names(families, n);
+
+    if (!copy)
+        return -ENOMEM;
+    free_names(o->blueprints);
+    o->blueprints = copy;
+    o->changes.blueprints = true;
+    return 0;
 }
 
 /* --- settling: with a new sweep, and so before a build; nothing is noted --- */

@@ -23,7 +23,7 @@
 
 #include "base/str.h"
 
-enum { KEYS_MAX = 2000, PATCHES_MAX = 2000 };
+enum { KEYS_MAX = 2000, CLAIMS_MAX = 50, PATCHES_MAX = 2000 };
 
 /* --- which keys --- */
 
@@ -46,18 +46,27 @@ static int look_at_records(struct build *b)
     return e;
 }
 
-static int look_at_claims(struct build *b)
+static int look_at_claim(struct build *b, const char *claim)
 {
+    uint32_t hash = hash_claim(claim);
     int e = 0;
 
-    if (b->changes->claims && b->base->private_->unplaced)
-        return -EOPNOTSUPP;
-    for (size_t i = 0; e == 0 && b->changes->claims && i < b->base->n_resources; i++) {
+    for (size_t i = 0; e == 0 && i < b->base->n_resources; i++) {
         const struct index_resource *r = b->base->resources[i];
-        const char *claim = index_tag(r, "svcfs:claim");
-        if (claim && map_get(b->changes->claims, claim))
+        if (r->claim_hash == hash && streq(index_tag(r, "svcfs:claim"), claim))
             e = look_at(b, r->key);
     }
+    return e;
+}
+
+static int look_at_claims(struct build *b)
+{
+    struct map_iter it = {0};
+    const char *claim;
+    int e = b->changes->claims && b->base->private_->unplaced ? -EOPNOTSUPP : 0;
+
+    while (e == 0 && map_next(b->changes->claims, &it, &claim, NULL))
+        e = look_at_claim(b, claim);
     return e;
 }
 
@@ -67,7 +76,8 @@ static int choose_keys(struct build *b)
     const char *key;
     int e = 0;
 
-    if (map_size(b->changes->keys) + map_size(b->changes->records) > KEYS_MAX)
+    if (map_size(b->changes->keys) + map_size(b->changes->records) > KEYS_MAX ||
+        map_size(b->changes->claims) > CLAIMS_MAX)
         return -EOPNOTSUPP;
     while (e == 0 && map_next(b->changes->keys, &it, &key, NULL))
         e = look_at(b, key);

@@ -33,9 +33,7 @@ struct cache {
 
     /* The refresher's own. */
     unsigned sweeps_without_strays;
-    bool unsaved;          /* something changed since the index was saved */
-    int64_t saved_ms;      /* monotonic, when that was tried last; 0: never */
-    int64_t saved_wall_ms; /* begin of the sweep that is saved; 0: none */
+    int64_t saved_ms; /* monotonic, when saving was tried last; 0: never */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* anything below */
@@ -43,14 +41,15 @@ struct cache {
     struct raw_resources *resources; /* NULL before the first sweep, where none was saved */
     struct sketch sketch;            /* until then */
     struct raw_groups *groups;
-    char **blueprints;
     char *groups_problem;
     uint64_t changes, built;
     int build_error;       /* of the last build */
     bool groups_due;       /* there was a sweep since the groups were swept */
     uint64_t wanted, done; /* sweeps asked for; begun after that many were asked for, and ended */
     bool failed;           /* a sweep or a family's reading failed: observers are to be told */
+    bool unsaved;          /* a sweep changed something since the index was saved */
     bool saving;           /* a job is at it */
+    int64_t saved_wall_ms; /* begin of the sweep that is saved; 0: none */
     struct pace pace;
 
     pthread_mutex_t newest_lock;

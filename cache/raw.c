@@ -1,6 +1,7 @@
 /* What both sweeps gather into. */
 #include "cache/raw.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,4 +100,16 @@ const char *raw_tag(const struct raw_resource *r, const char *key)
         if (strcmp(r->tags[i].key, key) == 0)
             return r->tags[i].value;
     return NULL;
+}
+
+int raw_copy(struct raw_resources *to, const struct raw_resource *r)
+{
+    struct raw_resource *copy = arena_alloc(to->arena, sizeof(*copy));
+
+    if (!copy)
+        return -ENOMEM;
+    *copy = (struct raw_resource){.key = arena_strdup(to->arena, r->key),
+                                  .tags = raw_tags(to->arena, r->tags, r->n_tags),
+                                  .n_tags = r->n_tags};
+    return copy->key && copy->tags ? map_put(to->by_key, copy->key, copy, NULL) : -ENOMEM;
 }

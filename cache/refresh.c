@@ -113,6 +113,7 @@ static void end(struct cache *c, uint64_t goal, int result, bool changed)
         pace_succeeded(&c->pace, now, changed);
     else
         pace_failed(&c->pace, now);
+    c->unsaved |= changed;
     c->done = goal;
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
@@ -134,9 +135,7 @@ static void refresh_once(struct cache *c)
         return;
     if (result < 0)
         note_failure(c, &f);
-    bool changed = generation(c) != before;
-    end(c, goal, result, changed);
-    c->unsaved |= changed;
+    end(c, goal, result, generation(c) != before);
     early_save(c);
 }
 

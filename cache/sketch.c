@@ -43,24 +43,15 @@ struct sketch_family *sketch_family(struct sketch *k, const char *family)
     return f;
 }
 
-/* Copies: a snapshot keeps the resources that it was built from, and these families' may be read
- * again. */
 static int add_all(struct raw_resources *all, const struct raw_resources *more)
 {
     struct map_iter it = {0};
     const char *key;
     void *value;
 
-    while (map_next(more->by_key, &it, &key, &value)) {
-        const struct raw_resource *from = value;
-        struct raw_resource *r = arena_alloc(all->arena, sizeof(*r));
-        if (!r)
+    while (map_next(more->by_key, &it, &key, &value))
+        if (raw_copy(all, value) < 0)
             return -ENOMEM;
-        *r = (struct raw_resource){arena_strdup(all->arena, key),
-                                   raw_tags(all->arena, from->tags, from->n_tags), from->n_tags};
-        if (!r->key || !r->tags || map_put(all->by_key, r->key, r, NULL) < 0)
-            return -ENOMEM;
-    }
     return 0;
 }
 
@@ -70,8 +61,8 @@ static bool is_shown(const struct sketch_family *f)
     return f->resources ? map_size(f->resources->by_key) > 0 : f->named;
 }
 
-/* Fills all, and names (not NULL-ended yet) from n on; gives the new n, or -ENOMEM. */
-static ssize_t gather(const struct sketch *k, struct raw_resources *all, char **names, size_t n)
+/* The resources of those that are known, and the names of all. */
+static int gather(const struct sketch *k, struct raw_resources *all, char **names)
 {
     struct map_iter it = {0};
     const char *key;
@@ -82,9 +73,9 @@ static ssize_t gather(const struct sketch *k, struct raw_resources *all, char **
         if (f->resources && add_all(all, f->resources) < 0)
             return -ENOMEM;
         if (is_shown(f))
-            names[n++] = (char *)key;
+            *names++ = (char *)key;
     }
-    return (ssize_t)n;
+    return 0;
 }
 
 static bool is_among(char *const *names, const char *name)
@@ -123,7 +114,7 @@ int sketch_build(const struct sketch *k, const struct build_input *in, const str
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)
         names[i] = in->blueprints[i];
-    if (gather(k, all, names, n) < 0)
+    if (gather(k, all, names + n) < 0)
         return -ENOMEM;
     part.resources = all;
     part.groups = NULL;

@@ -237,18 +237,9 @@ static int keep_strays(struct raw_resources *all, const struct raw_resources *la
     const char *key;
     void *value;
 
-    while (map_next(last->by_key, &it, &key, &value)) {
-        const struct raw_resource *old = value;
-        if (raw_tag(old, family_tag) || map_get(all->by_key, key))
-            continue;
-        struct raw_resource *r = arena_alloc(all->arena, sizeof(*r));
-        if (!r)
+    while (map_next(last->by_key, &it, &key, &value))
+        if (!raw_tag(value, family_tag) && !map_get(all->by_key, key) && raw_copy(all, value) < 0)
             return -ENOMEM;
-        *r = (struct raw_resource){arena_strdup(all->arena, key),
-                                   raw_tags(all->arena, old->tags, old->n_tags), old->n_tags};
-        if (!r->key || !r->tags || map_put(all->by_key, r->key, r, NULL) < 0)
-            return -ENOMEM;
-    }
     return 0;
 }
 

@@ -54,6 +54,12 @@ struct snapshot *snapshot_new(struct things *t)
     return s;
 }
 
+void snapshot_stands_for(struct snapshot *s, const struct snapshot *old)
+{
+    s->generation = old->generation;
+    s->built_wall_ms = old->built_wall_ms;
+}
+
 const struct snapshot *snapshot_ref(const struct snapshot *s)
 {
     atomic_fetch_add(&s->private_->refs, 1);

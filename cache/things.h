@@ -45,6 +45,8 @@ DEFINE_CLEANUP(struct things *, things_unref)
 
 /* Holds a reference to t. NULL: no memory. */
 struct snapshot *snapshot_new(struct things *t);
+/* s, which nobody has yet, differs in nothing from old: it takes its generation and time. */
+void snapshot_stands_for(struct snapshot *s, const struct snapshot *old);
 void snapshot_free(const struct snapshot *s);
 /* Where the services with this id begin in ids. */
 size_t snapshot_place_of_id(const struct snapshot *s, const char *id);

@@ -75,13 +75,17 @@ static void test_failed(void **state)
     _cleanup_snapshot_ const struct snapshot *still = cache_snapshot(a->cache);
     assert_ptr_equal(still, before);
 
+    observed = count(a, &a->observed);
     set(a, &a->refuse, false); /* and again the same: nothing to publish, but it is fresh */
     assert_int_equal(cache_refresh(a->cache, NULL, &f), 0);
     cache_freshness(a->cache, &fresh);
     assert_int_equal(fresh.last.err, 0);
     assert_int_equal(fresh.sweeps, 2);
     _cleanup_snapshot_ const struct snapshot *same = cache_snapshot(a->cache);
-    assert_ptr_equal(same, before);
+    assert_ptr_not_equal(same, before); /* which would keep the old sweep */
+    assert_int_equal(same->generation, before->generation);
+    assert_int_equal(same->built_wall_ms, before->built_wall_ms);
+    assert_int_equal(count(a, &a->observed), observed);
 
     set_text(a, &a->resources, ENTRY(SG("sg-1"), "wp", "n2"));
     assert_int_equal(cache_refresh(a->cache, NULL, &f), 0);

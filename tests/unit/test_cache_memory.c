@@ -132,6 +132,57 @@ static void test_build(void **state)
     snapshot_unref(s);
 }
 
+static void test_patch(void **state)
+{
+    char *blueprints[] = {(char *)"empty", NULL};
+    _cleanup_world_ struct world *w = full_world(blueprints);
+    _cleanup_snapshot_ const struct snapshot *base = world_build(w);
+    const struct snapshot *s = NULL;
+    long n = 0;
+    int r = -ENOMEM;
+    (void)state;
+
+    changes_done(&w->overlay.changes);
+    assert_int_equal(overlay_put(&w->overlay, SG("sg-30"), tags, 2, NULL, 0), 0);
+    assert_int_equal(overlay_gone(&w->overlay, SG("sg-lost"), NULL, 0), 0);
+    assert_int_equal(overlay_put_group(&w->overlay, "n8", "arn", QUERY("service-id", "n8"), 0), 0);
+    assert_int_equal(overlay_remove_record(&w->overlay, "n1", "c1"), 0);
+    w->in.before = base;
+    for (; r != 0; n++) {
+        left = n;
+        r = build_patch(&w->in, &w->overlay.changes, &s);
+        left = -1;
+        assert_true(r == -ENOMEM ? !s : r == 0);
+    }
+    assert_in_range(n, 50, 2000);
+    assert_int_equal(s->n_groups, 4);
+    assert_int_equal(snapshot_group(s, "n8")->n_resources, 2);
+    snapshot_unref(s);
+}
+
+static void test_copy(void **state)
+{
+    struct overlay o;
+    int r = -ENOMEM;
+    (void)state;
+
+    assert_int_equal(overlay_init(&o), 0);
+    assert_int_equal(put_all(&o), 0);
+    for (long n = 0; r != 0; n++) {
+        struct overlay copy;
+        left = n;
+        r = overlay_copy(&o, &copy);
+        left = -1;
+        if (r < 0)
+            continue;
+        /* What is replaced in the first lives on in the copy. */
+        assert_int_equal(overlay_gone(&o, SG("sg-8"), NULL, 1), 0);
+        assert_false(((struct overlay_entry *)map_get(copy.entries, SG("sg-8")))->gone);
+        overlay_done(&copy);
+    }
+    overlay_done(&o);
+}
+
 /* Calls what until it does not fail any more; fails where that is not -ENOMEM. */
 static void until_good(int (*what)(struct world *w), struct world *w, long least)
 {
@@ -201,57 +252,6 @@ static void test_early(void **state)
     until_good(choose, w, 3);
     until_good(save_and_read, w, 6);
     until_good(sketch, w, 20);
-}
-
-static void test_patch(void **state)
-{
-    char *blueprints[] = {(char *)"empty", NULL};
-    _cleanup_world_ struct world *w = full_world(blueprints);
-    _cleanup_snapshot_ const struct snapshot *base = world_build(w);
-    const struct snapshot *s = NULL;
-    long n = 0;
-    int r = -ENOMEM;
-    (void)state;
-
-    changes_done(&w->overlay.changes);
-    assert_int_equal(overlay_put(&w->overlay, SG("sg-30"), tags, 2, NULL, 0), 0);
-    assert_int_equal(overlay_gone(&w->overlay, SG("sg-lost"), NULL, 0), 0);
-    assert_int_equal(overlay_put_group(&w->overlay, "n8", "arn", QUERY("service-id", "n8"), 0), 0);
-    assert_int_equal(overlay_remove_record(&w->overlay, "n1", "c1"), 0);
-    w->in.before = base;
-    for (; r != 0; n++) {
-        left = n;
-        r = build_patch(&w->in, &w->overlay.changes, &s);
-        left = -1;
-        assert_true(r == -ENOMEM ? !s : r == 0);
-    }
-    assert_in_range(n, 50, 2000);
-    assert_int_equal(s->n_groups, 4);
-    assert_int_equal(snapshot_group(s, "n8")->n_resources, 2);
-    snapshot_unref(s);
-}
-
-static void test_copy(void **state)
-{
-    struct overlay o;
-    int r = -ENOMEM;
-    (void)state;
-
-    assert_int_equal(overlay_init(&o), 0);
-    assert_int_equal(put_all(&o), 0);
-    for (long n = 0; r != 0; n++) {
-        struct overlay copy;
-        left = n;
-        r = overlay_copy(&o, &copy);
-        left = -1;
-        if (r < 0)
-            continue;
-        /* What is replaced in the first lives on in the copy. */
-        assert_int_equal(overlay_gone(&o, SG("sg-8"), NULL, 1), 0);
-        assert_false(((struct overlay_entry *)map_get(copy.entries, SG("sg-8")))->gone);
-        overlay_done(&copy);
-    }
-    overlay_done(&o);
 }
 
 int main(void)

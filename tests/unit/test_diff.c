@@ -194,12 +194,152 @@ static void test_groups(void **state)
     step(w, &s, "-resource:b -group:f -group:h ");
 }
 
+/* Another claim is another life: its node must not be taken for the old one's. */
+static void test_lives(void **state)
+{
+    _cleanup_world_ struct world *w = world_new();
+    _cleanup_snapshot_ const struct snapshot *s = NULL;
+    (void)state;
+
+    put_record(w, "n1", "ready", NULL);
+    step(w, &s, "+family:wp +service:n1 +resource:svcfs+n1 ");
+    const struct cache_record next = {
+        .id = "n1", .family = "wp", .claim = "c2", .phase = "ready", .keys = NULL};
+    assert_int_equal(overlay_put_record(&w->overlay, &next), 0);
+    step(w, &s, "-service:n1 +service:n1 ~resource:svcfs+n1 ");
+}
+
+/* Who must know what exactly changed gets both sides. */
+static void check_sides(void *arg, const struct diff *d)
+{
+    const struct snapshot *const *sides = arg;
+
+    if (d->how != DIFF_CHANGED) {
+        assert_true(!d->old_family && !d->old_service && !d->old_resource && !d->old_group);
+        return;
+    }
+    switch (d->kind) {
+    case DIFF_FAMILY:
+    case DIFF_SHARED:
+        assert_ptr_equal(d->old_family, snapshot_family(sides[0], "wp"));
+        assert_ptr_equal(d->family, snapshot_family(sides[1], "wp"));
+        break;
+    case DIFF_SERVICE:
+        assert_ptr_equal(d->old_service, snapshot_link(sides[0], "n1"));
+        assert_ptr_equal(d->service, snapshot_link(sides[1], "n1"));
+        assert_ptr_equal(d->family, snapshot_family(sides[1], "wp"));
+        break;
+    case DIFF_RESOURCE:
+        assert_ptr_equal(d->old_resource, snapshot_resource_by_key(sides[0], SG("sg-1")));
+        assert_ptr_equal(d->resource, snapshot_resource_by_key(sides[1], SG("sg-1")));
+        break;
+    case DIFF_GROUP:
+        assert_ptr_equal(d->old_group, snapshot_group(sides[0], "g"));
+        assert_ptr_equal(d->group, snapshot_group(sides[1], "g"));
+        break;
+    case DIFF_GROUPS_KNOWN:
+    case DIFF_PROBLEMS:
+        fail();
+    }
+}
+
+static void test_sides(void **state)
+{
+    char *blueprints[] = {(char *)"wp", NULL};
+    _cleanup_world_ struct world *w = world_new();
+    (void)state;
+
+    world_add(w, SG("sg-1"), FAMILY("wp"), SERVICE("n1"));
+    world_group(w, "g", QUERY("service-family", "wp"), NULL);
+    _cleanup_snapshot_ const struct snapshot *old = world_build(w);
+    world_add(w, SG("sg-1"), FAMILY("wp"), SERVICE("n1"), "Name=x");
+    world_add(w, SG("sg-2"), FAMILY("wp"));
+    w->in.blueprints = blueprints;
+    _cleanup_snapshot_ const struct snapshot *now = world_build(w);
+    const struct snapshot *sides[] = {old, now};
+    diff_snapshots(old, now, check_sides, sides);
+    check(old, now, "~family:wp ~service:n1 ~shared:wp ~resource:sg-1 +resource:sg-2 ~group:g ");
+}
+
+/* A group and a family's resources/ show names; the tags behind them are the resource's matter. */
+static void test_tags_of_members(void **state)
+{
+    _cleanup_world_ struct world *w = world_new();
+    _cleanup_snapshot_ const struct snapshot *s = NULL;
+    (void)state;
+
+    world_add(w, SG("sg-1"), FAMILY("wp"));
+    world_group(w, "g", QUERY("service-family", "wp"), NULL);
+    step(w, &s, "+family:wp +resource:sg-1 +group:g ~groups:known ");
+    world_add(w, SG("sg-1"), FAMILY("wp"), "Name=x");
+    step(w, &s, "~resource:sg-1 ");
+}
+
+static void test_problems(void **state)
+{
+    _cleanup_world_ struct world *w = world_new();
+    _cleanup_snapshot_ const struct snapshot *s = NULL;
+    (void)state;
+
+    world_add(w, SG("sg-1"), SERVICE("n1"));
+    step(w, &s, "+resource:sg-1 ~problems: ");
+    world_add(w, SG("sg-1"), SERVICE("n2"));
+    step(w, &s, "~resource:sg-1 ~problems: ");
+    world_add(w, SG("sg-1"), "Name=x");
+    step(w, &s, "~resource:sg-1 ~problems: ");
+    w->in.groups_problem = "no";
+    step(w, &s, "~problems: ");
+}
+
+/* A time tells when something was last seen to change, and stays where it did not. */
+static void test_times(void **state)
+{
+    _cleanup_world_ struct world *w = world_new();
+    (void)state;
+
+    world_add(w, SG("sg-1"), FAMILY("wp"), SERVICE("n1"));
+    world_add(w, SG("sg-2"), FAMILY("wp"), SERVICE("n2"));
+    _cleanup_snapshot_ const struct snapshot *first = world_build(w);
+    assert_int_equal(first->built_wall_ms, w->in.wall_ms);
+    assert_int_equal(first->families_ms | first->services_ms | first->families[0]->services_ms |
+                         first->resources[0]->changed_ms | first->services[0]->changed_ms,
+                     0);
+    w->in.before = first; /* and the clock stands still */
+    world_add(w, SG("sg-1"), FAMILY("wp"), SERVICE("n1"), "Name=x");
+    world_add(w, SG("sg-3"), FAMILY("wp"), SERVICE("n1"));
+    _cleanup_snapshot_ const struct snapshot *s = world_build(w);
+    int64_t t = first->built_wall_ms + 1;
+    const struct index_service *n1 = snapshot_link(s, "n1"), *n2 = snapshot_link(s, "n2");
+    assert_int_equal(s->built_wall_ms, t);
+    assert_int_equal(n1->changed_ms, t);
+    assert_int_equal(n1->resources_ms, t);
+    assert_int_equal(n2->changed_ms, 0);
+    assert_int_equal(snapshot_resource_by_key(s, SG("sg-1"))->changed_ms, t);
+    assert_int_equal(snapshot_resource_by_key(s, SG("sg-1"))->owner_ms, 0);
+    assert_int_equal(snapshot_resource_by_key(s, SG("sg-3"))->owner_ms, t);
+    assert_int_equal(s->kinds[0].types[0].listed_ms, t);
+    assert_int_equal(s->kinds[0].listed_ms | s->kinds_ms | s->services_ms | s->families_ms, 0);
+    w->in.before = s;
+    w->in.wall_ms += 1000;
+    put_record(w, "n3", "deleting", NULL);
+    _cleanup_snapshot_ const struct snapshot *last = world_build(w);
+    const struct index_family *f = last->families[0];
+    assert_int_equal(f->deleting_ms, w->in.wall_ms);
+    assert_int_equal(last->deleting_ms, w->in.wall_ms);
+    assert_int_equal(f->deleting[0]->changed_ms, w->in.wall_ms);
+    assert_int_equal(last->kinds_ms, w->in.wall_ms);
+    assert_int_equal(snapshot_link(last, "n1")->changed_ms, t);
+    assert_int_equal(f->services_ms | f->changed_ms | last->services_ms, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),  cmocka_unit_test(test_resources),
         cmocka_unit_test(test_services), cmocka_unit_test(test_renamed),
-        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_groups),   cmocka_unit_test(test_lives),
+        cmocka_unit_test(test_sides),    cmocka_unit_test(test_tags_of_members),
+        cmocka_unit_test(test_problems), cmocka_unit_test(test_times),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
