@@ -17,5 +17,7 @@ void *arena_alloc(struct arena *a, size_t size);
 void *arena_array(struct arena *a, size_t n, size_t size); /* overflow checked */
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t n);
+/* As arena_strdup, or the same string again if it was asked for not long ago: for what repeats. */
+const char *arena_intern(struct arena *a, const char *s);
 char *arena_printf(struct arena *a, const char *fmt, ...) _printf_(2, 3);
 size_t arena_size(const struct arena *a); /* bytes taken from the system */

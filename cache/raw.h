@@ -17,7 +17,7 @@ struct raw_resource {
 
 struct raw_resources {
     struct arena *arena;
-    struct map *by_key; /* → struct raw_resource * */
+    struct map *by_key; /* → struct raw_resource *, whose keys it has lent */
     int64_t begun_ms;   /* monotonic */
     int64_t begun_wall_ms;
     atomic_uint more_refs; /* beside the first */

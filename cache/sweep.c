@@ -64,8 +64,8 @@ const struct index_tag *raw_tags(struct arena *a, const struct index_tag *tags, 
     struct index_tag *out = arena_array(a, n, sizeof(*out));
 
     for (size_t i = 0; out && i < n; i++) {
-        out[i].key = arena_strdup(a, tags[i].key);
-        out[i].value = arena_strdup(a, tags[i].value);
+        out[i].key = arena_intern(a, tags[i].key);
+        out[i].value = arena_intern(a, tags[i].value);
         if (!out[i].key || !out[i].value)
             return NULL;
     }
@@ -85,8 +85,8 @@ static const struct index_tag *tags_from_json(struct arena *a, json_t *object, s
     {
         if (!tags || !json_is_string(value))
             continue;
-        tags[n].key = arena_strdup(a, key);
-        tags[n].value = arena_strdup(a, json_string_value(value));
+        tags[n].key = arena_intern(a, key);
+        tags[n].value = arena_intern(a, json_string_value(value));
         if (!tags[n].key || !tags[n].value)
             return NULL;
         n++;
@@ -129,7 +129,7 @@ static int sweep_once(const struct sweep_env *e, struct raw_resources **ret, uns
     if (!all)
         return fault_set(f, -ENOMEM, "no memory");
     all->arena = arena_new();
-    all->by_key = map_new();
+    all->by_key = map_new_lent();
     if (!all->arena || !all->by_key)
         return fault_set(f, -ENOMEM, "no memory");
     all->begun_ms = clock->monotonic_ms(clock);

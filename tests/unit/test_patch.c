@@ -291,7 +291,7 @@ static void random_swept(struct world *w)
 
     *r = (struct raw_resource){arena_strdup(w->swept->arena, key),
                                raw_tags(w->swept->arena, tags, n), n};
-    assert_int_equal(map_put(w->swept->by_key, key, r, NULL), 0);
+    assert_int_equal(map_put(w->swept->by_key, r->key, r, NULL), 0);
 }
 
 static void put(struct world *w)
