@@ -1,5 +1,6 @@
 /*
- * An arena is a list of chunks; each allocation is cut off the end of the newest one. Chunks double
+ * An arena is a list of chunks; each allocation is cut off the free space of the newest one: what
+ * needs alignment from the front, strings from the back, so that they stand close. Chunks double
  * in size up to a megabyte, so that a small snapshot costs little and a large one few mallocs. What
  * is larger than a quarter of a chunk gets a chunk of its own, which is put behind the newest, so
  * that the newest one's rest is not lost. A free list was left out: snapshots are never changed,
@@ -13,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CHUNK_FIRST = 4096, CHUNK_LAST = 1 << 20 };
+enum { CHUNK_FIRST = 4096, CHUNK_LAST = 1 << 20, RECENT = 1024 };
 
 struct chunk {
     struct chunk *next;
@@ -23,6 +24,7 @@ struct chunk {
 
 struct arena {
     struct chunk *newest;
+    const char **recent; /* strings of this arena by a hash, the newest one each; or NULL */
     size_t next_size;
     size_t total;
 };
@@ -44,6 +46,7 @@ void arena_free(struct arena *a)
         next = c->next;
         free(c);
     }
+    free(a->recent);
     free(a);
 }
 
@@ -110,9 +113,20 @@ void *arena_array(struct arena *a, size_t n, size_t size)
     return arena_alloc(a, total);
 }
 
+/* size bytes without alignment. */
+static char *alloc_text(struct arena *a, size_t size)
+{
+    struct chunk *c = a->newest;
+
+    if (c == NULL || c->size - c->used < size)
+        return arena_alloc(a, size);
+    c->size -= size;
+    return (char *)c->data + c->size;
+}
+
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
-    char *copy = n == SIZE_MAX ? NULL : arena_alloc(a, n + 1);
+    char *copy = n == SIZE_MAX ? NULL : alloc_text(a, n + 1);
 
     if (copy != NULL) {
         memcpy(copy, s, n);
@@ -124,6 +138,28 @@ char *arena_strndup(struct arena *a, const char *s, size_t n)
 char *arena_strdup(struct arena *a, const char *s)
 {
     return arena_strndup(a, s, strlen(s));
+}
+
+/* A table of the recent ones alone: what does not repeat must not cost memory for being looked for.
+ */
+const char *arena_intern(struct arena *a, const char *s)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a: a clash costs a copy, no more */
+
+    if (a->recent == NULL)
+        a->recent = calloc(RECENT, sizeof(*a->recent));
+    if (a->recent == NULL)
+        return NULL;
+    for (const char *c = s; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    const char **slot = &a->recent[(hash ^ hash >> 16) % RECENT];
+    if (*slot == NULL || strcmp(*slot, s) != 0) {
+        const char *copy = arena_strdup(a, s);
+        if (copy == NULL)
+            return NULL;
+        *slot = copy;
+    }
+    return *slot;
 }
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
@@ -155,6 +191,7 @@ void arena_join(struct arena *a, struct arena *from)
         end = &(*end)->next;
     *end = rest;
     a->total += from->total;
+    free(from->recent);
     free(from);
 }
 

@@ -27,6 +27,7 @@ struct map {
     size_t n_slots; /* 0 or a power of two */
     size_t used;    /* entries */
     size_t taken;   /* entries and tombstones */
+    bool lent;      /* the keys are not the map's */
 };
 
 static char tombstone[1];
@@ -51,6 +52,21 @@ struct map *map_new(void)
     return calloc(1, sizeof(struct map));
 }
 
+struct map *map_new_lent(void)
+{
+    struct map *m = map_new();
+
+    if (m)
+        m->lent = true;
+    return m;
+}
+
+static void key_free(const struct map *m, char *key)
+{
+    if (!m->lent)
+        free(key);
+}
+
 static bool slot_live(const struct slot *s)
 {
     return s->key != NULL && s->key != tombstone;
@@ -65,7 +81,7 @@ void map_free_with(struct map *m, void (*free_value)(void *))
             continue;
         if (free_value != NULL)
             free_value(m->slots[i].value);
-        free(m->slots[i].key);
+        key_free(m, m->slots[i].key);
     }
     free(m->slots);
     free(m);
@@ -148,9 +164,10 @@ int map_put(struct map *m, const char *key, void *value, void **ret_old)
         s->value = value;
         return 0;
     }
-    copy = strdup(key);
+    copy = m->lent ? (char *)key : strdup(key);
     if (copy == NULL || make_room(m) < 0) {
-        free(copy);
+        if (!m->lent)
+            free(copy);
         return -ENOMEM;
     }
     place(m->slots, m->n_slots, (struct slot){.key = copy, .value = value, .hash = hash});
@@ -167,7 +184,7 @@ void *map_remove(struct map *m, const char *key)
 
     if (s == NULL)
         return NULL;
-    free(s->key);
+    key_free(m, s->key);
     s->key = tombstone;
     m->used--;
     return s->value;

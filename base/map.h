@@ -11,6 +11,8 @@
 struct map;
 
 struct map *map_new(void); /* NULL: no memory */
+/* One that does not copy its keys: each must stay as it is for as long as it is in the map. */
+struct map *map_new_lent(void);
 void map_free(struct map *m);
 void map_free_with(struct map *m, void (*free_value)(void *));
 DEFINE_CLEANUP(struct map *, map_free)

@@ -40,8 +40,7 @@ static void drafts_done(struct build *b)
 
 static void build_done(struct build *b)
 {
-    struct map *const maps[] = {b->words,        b->keys,  b->families,
-                                b->family_count, b->types, b->groups};
+    struct map *const maps[] = {b->keys, b->families, b->family_count, b->types, b->groups};
     struct edit *const edits[] = {&b->resources, &b->links, &b->ids, &b->problems, &b->group_words};
 
     drafts_done(b);
@@ -61,14 +60,13 @@ static int build_init(struct build *b, struct things *t)
     b->things = t->arena;
     b->s = snapshot_new(t);
     b->scratch = arena_new();
-    b->words = map_new();
     b->keys = map_new();
     b->families = map_new();
     b->family_count = map_new();
     b->types = map_new();
     b->groups = map_new();
-    if (!b->s || !b->scratch || !b->words || !b->keys || !b->families || !b->family_count ||
-        !b->types || !b->groups)
+    if (!b->s || !b->scratch || !b->keys || !b->families || !b->family_count || !b->types ||
+        !b->groups)
         return -ENOMEM;
     b->lists = b->s->private_->lists;
     b->s->swept = !b->in->resources->saved;

@@ -47,14 +47,6 @@ int collect_candidate(struct build *b, const char *key, enum source source, cons
 
 /* --- one resource --- */
 
-static const char *tag_of(const struct index_tag *tags, size_t n, const char *key)
-{
-    for (size_t i = 0; i < n; i++)
-        if (streq(tags[i].key, key))
-            return tags[i].value;
-    return NULL;
-}
-
 uint32_t hash_claim(const char *claim)
 {
     return (uint32_t)hash_stable(claim, strlen(claim)) | 1;
@@ -62,22 +54,9 @@ uint32_t hash_claim(const char *claim)
 
 static bool is_ghost(const struct build *b, const struct index_tag *tags, size_t n)
 {
-    const char *claim = tag_of(tags, n, "svcfs:claim");
+    const char *claim = map_size(b->in->dead_claims) > 0 ? tag_value(tags, n, "svcfs:claim") : NULL;
 
     return claim && map_get(b->in->dead_claims, claim);
-}
-
-/* The one copy of a string that many resources have. NULL: no memory. */
-static const char *intern(struct build *b, const char *text)
-{
-    char *one = map_get(b->words, text);
-
-    if (!one) {
-        one = arena_strdup(b->things, text);
-        if (!one || map_put(b->words, text, one, NULL) < 0)
-            return NULL;
-    }
-    return one;
 }
 
 /* The same key in the snapshot before. A build asks in the order of the keys. */
@@ -100,8 +79,8 @@ static const struct index_resource *before_of(struct build *b, const char *key)
 static int set_names(struct build *b, struct index_resource *r, const char *service,
                      const char *type, const char *id, const char *link)
 {
-    r->service = intern(b, service);
-    r->type = intern(b, type);
+    r->service = arena_intern(b->things, service);
+    r->type = arena_intern(b->things, type);
     r->link = arena_strdup(b->things, link);
     if (!r->service || !r->type || !r->link)
         return -ENOMEM;
@@ -220,8 +199,8 @@ static int find_member(struct build *b, struct finding *f, const void *from)
     const struct raw_resource *m = from;
 
     if (!f->shown.key && !(f->told && f->told->gone) &&
-        !tag_of(m->tags, m->n_tags, b->in->family_tag) &&
-        !tag_of(m->tags, m->n_tags, b->in->service_tag) && !is_ghost(b, m->tags, m->n_tags))
+        !tag_value(m->tags, m->n_tags, b->in->family_tag) &&
+        !tag_value(m->tags, m->n_tags, b->in->service_tag) && !is_ghost(b, m->tags, m->n_tags))
         f->shown = *m;
     return 0;
 }
@@ -234,9 +213,8 @@ static int (*const finders[])(struct build *b, struct finding *f, const void *fr
 int collect_resolve(struct build *b)
 {
     struct list *all = &b->candidates;
-    int e = 0;
+    int e = list_sort_texts(all, offsetof(struct candidate, key), order_candidates);
 
-    list_sort(all, order_candidates);
     for (size_t i = 0; e == 0 && i < all->n;) {
         const struct candidate *first = all->items[i], *c = first;
         struct finding f = {.key = first->key};

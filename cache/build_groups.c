@@ -164,6 +164,7 @@ static int finish_words(struct build *b)
 
     now->words = old->words;
     now->n_words = old->n_words;
+    now->key_words |= old->key_words;
     if (b->base && b->group_words.gone.n + b->group_words.come.n == 0)
         return 0;
     now->words = edit_apply(&b->group_words, b->things, old->words, old->n_words, order_words,
@@ -194,6 +195,7 @@ static int define_swept(struct build *b, const struct raw_group *raw)
     g->by_key = !raw->by_our_tags;
     for (size_t i = 0; e == 0 && i < raw->n_members; i++)
         e = add_word(b, raw->members[i].key, raw->name);
+    b->s->private_->key_words |= raw->n_members > 0;
     return e == 0 ? add_query_words(b, g) : e;
 }
 
@@ -313,15 +315,18 @@ static int try(struct build *b, const struct index_resource *r, const char *word
     return e;
 }
 
-/* r on all groups that stand under one of its words. */
+/* Each resource on all groups that stand under one of its words. */
 static int try_all(struct build *b, const struct list *resources, bool come)
 {
+    const struct snapshot_private *p = b->s->private_;
+    bool open = p->n_words > 0 && !*p->words[0]->word;
     int e = 0;
 
-    for (size_t i = 0; e == 0 && b->s->private_->n_words > 0 && i < resources->n; i++) {
+    for (size_t i = 0; e == 0 && p->n_words > 0 && i < resources->n; i++) {
         const struct index_resource *r = resources->items[i];
         const char *const words[] = {index_tag(r, b->in->family_tag),
-                                     index_tag(r, b->in->service_tag), r->key, ""};
+                                     index_tag(r, b->in->service_tag), p->key_words ? r->key : NULL,
+                                     open ? "" : NULL};
         for (size_t k = 0; e == 0 && k < ARRAY_SIZE(words); k++)
             if (words[k])
                 e = try(b, r, words[k], come);

@@ -120,10 +120,10 @@ static int name_service(struct build *b, struct service_draft *d, const char *id
 struct service_draft *draft_service(struct build *b, struct family_draft *f, const char *id)
 {
     struct service_draft *d = map_get(f->services, id);
-    uintptr_t count = (uintptr_t)map_get(b->family_count, id) + 1;
 
     if (d)
         return d;
+    uintptr_t count = (uintptr_t)map_get(b->family_count, id) + 1;
     d = arena_alloc(b->scratch, sizeof(*d));
     struct index_service *s = arena_alloc(b->things, sizeof(*s));
     if (!d || !s || map_put(f->services, id, d, NULL) < 0 ||

@@ -50,7 +50,6 @@ struct build {
     const struct changes *changes;
     struct snapshot *s;
     struct arena *things, *lists, *scratch;
-    struct map *words;      /* strings that many resources have → the one copy */
     struct list candidates; /* struct candidate *, see build_collect.c */
     size_t before_at;       /* how far the look for the same key in in->before has come */
     struct map *keys;       /* patch: the keys that are looked at */

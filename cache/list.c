@@ -2,10 +2,16 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
+
+static const char *text(const void *thing, size_t offset)
+{
+    return *(const char *const *)((const char *)thing + offset);
+}
 
 int list_add(struct list *l, const void *item)
 {
@@ -40,6 +46,63 @@ void list_sort(struct list *l, order_fn order)
         i++;
     if (i < l->n) /* most lists come sorted, since what they are made of is */
         qsort_r(l->items, l->n, sizeof(*l->items), by_order, &order);
+}
+
+/* ARNs begin alike, and comparing them from their first byte again and again was half of a build.
+ * So they are sorted by eight bytes at a time: those that have the same eight go by the next. */
+struct keyed {
+    uint64_t head; /* as a number that orders like the bytes; the last byte 0: the string ends */
+    const void *item;
+};
+
+static uint64_t head_of(const char *s)
+{
+    uint64_t head = 0;
+    size_t i = 0;
+
+    for (; i < sizeof(head) && s[i]; i++)
+        head = head << 8 | (unsigned char)s[i];
+    return i ? head << 8 * (sizeof(head) - i) : 0;
+}
+
+static int by_head(const void *x, const void *y)
+{
+    uint64_t a = ((const struct keyed *)x)->head, b = ((const struct keyed *)y)->head;
+
+    return (a > b) - (a < b);
+}
+
+static void sort_from(struct keyed *k, size_t n, size_t offset, size_t depth)
+{
+    bool sorted = true;
+
+    for (size_t i = 0; i < n; i++) {
+        k[i].head = head_of(text(k[i].item, offset) + depth);
+        sorted = sorted && (i == 0 || k[i - 1].head <= k[i].head);
+    }
+    if (!sorted)
+        qsort(k, n, sizeof(*k), by_head);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && k[end].head == k[i].head;)
+            end++;
+        if (end - i > 1 && (k[i].head & 0xff))
+            sort_from(k + i, end - i, offset, depth + sizeof(k->head));
+    }
+}
+
+int list_sort_texts(struct list *l, size_t offset, order_fn order)
+{
+    _cleanup_free_ struct keyed *k = calloc(l->n + 1, sizeof(*k));
+
+    if (!k)
+        return -ENOMEM;
+    for (size_t i = 0; i < l->n; i++)
+        k[i].item = l->items[i];
+    sort_from(k, l->n, offset, 0);
+    for (size_t i = 0; i < l->n; i++)
+        l->items[i] = k[i].item;
+    list_sort(l, order); /* those with one string */
+    return 0;
 }
 
 size_t list_place(const void *const *items, size_t n, const void *what, order_fn order)
@@ -101,11 +164,6 @@ const void *edit_apply(struct edit *e, struct arena *a, const void *before, size
 static const void *item(const struct row *r, size_t i)
 {
     return r->stride ? (const char *)r->items + i * r->stride : ((const void *const *)r->items)[i];
-}
-
-static const char *text(const void *thing, size_t offset)
-{
-    return *(const char *const *)((const char *)thing + offset);
 }
 
 void row_pairs(struct row old, struct row now, size_t offset, pair_fn pair, void *arg)

@@ -17,6 +17,9 @@ typedef int (*order_fn)(const void *x, const void *y);
 int list_add(struct list *l, const void *item); /* 0 or -ENOMEM */
 void list_done(struct list *l);
 void list_sort(struct list *l, order_fn order);
+/* The same for very many items, whose order begins with that of the string at `offset` in each. 0
+ * or -ENOMEM. */
+int list_sort_texts(struct list *l, size_t offset, order_fn order);
 /* The first place in the sorted array whose item does not stand before what. */
 size_t list_place(const void *const *items, size_t n, const void *what, order_fn order);
 

@@ -118,9 +118,16 @@ const struct index_group *snapshot_group(const struct snapshot *s, const char *n
     return FIND_STRUCT(s->groups, s->n_groups, struct index_group, name, name);
 }
 
+/* From the front: they are few, and most differ in their first byte. */
+const char *tag_value(const struct index_tag *tags, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (tags[i].key[0] == key[0] && streq(tags[i].key, key))
+            return tags[i].value;
+    return NULL;
+}
+
 const char *index_tag(const struct index_resource *r, const char *key)
 {
-    const struct index_tag *t = FIND_STRUCT(r->tags, r->n_tags, struct index_tag, key, key);
-
-    return t ? t->value : NULL;
+    return tag_value(r->tags, r->n_tags, key);
 }

@@ -27,4 +27,6 @@ const struct index_type *snapshot_type(const struct index_kind *k, const char *n
 const struct index_resource *snapshot_resource(const struct index_type *t, const char *id);
 const struct index_resource *snapshot_resource_by_key(const struct snapshot *s, const char *key);
 const struct index_group *snapshot_group(const struct snapshot *s, const char *name);
-const char *index_tag(const struct index_resource *r, const char *key); /* value or NULL */
+/* The value of a tag, or NULL. */
+const char *tag_value(const struct index_tag *tags, size_t n, const char *key);
+const char *index_tag(const struct index_resource *r, const char *key);

@@ -161,14 +161,6 @@ static int noted(struct overlay *o, int r, struct map **set, const char *name)
     return r;
 }
 
-static const char *value_of(const struct index_tag *tags, size_t n, const char *key)
-{
-    for (size_t i = 0; i < n; i++)
-        if (streq(tags[i].key, key))
-            return tags[i].value;
-    return NULL;
-}
-
 /* Tags, then keys without a value, all copied into one allocation. NULL: no memory. */
 static struct overlay_entry *entry_new(const struct index_tag *all, size_t n, size_t n_dropped,
                                        int64_t now_ms)
@@ -349,12 +341,12 @@ int overlay_set_blueprints(struct overlay *o, const char *const *families, size_
 static bool shows(const struct raw_resource *r, const struct overlay_entry *e, int64_t age_ms)
 {
     for (size_t i = 0; i < e->n_tags; i++) {
-        const char *value = value_of(r->tags, r->n_tags, e->tags[i].key);
+        const char *value = tag_value(r->tags, r->n_tags, e->tags[i].key);
         if (!value || !streq(value, e->tags[i].value))
             return false;
     }
     for (size_t i = 0; i < e->n_dropped && age_ms <= DROPPED_MAX_MS; i++)
-        if (value_of(r->tags, r->n_tags, e->tags[e->n_tags + i].key))
+        if (tag_value(r->tags, r->n_tags, e->tags[e->n_tags + i].key))
             return false;
     return true;
 }
@@ -362,8 +354,8 @@ static bool shows(const struct raw_resource *r, const struct overlay_entry *e, i
 /* Whether r is not what went, but its successor. */
 static bool other_life(const struct raw_resource *r, const struct overlay_entry *e)
 {
-    const char *had = value_of(e->tags, e->n_tags, "svcfs:claim");
-    const char *has = value_of(r->tags, r->n_tags, "svcfs:claim");
+    const char *had = tag_value(e->tags, e->n_tags, "svcfs:claim");
+    const char *has = tag_value(r->tags, r->n_tags, "svcfs:claim");
 
     return had && has && !streq(had, has);
 }

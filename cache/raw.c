@@ -12,7 +12,7 @@ struct raw_resources *raw_resources_new(void)
     if (!r)
         return NULL;
     r->arena = arena_new();
-    r->by_key = map_new();
+    r->by_key = map_new_lent();
     if (r->arena && r->by_key)
         return r;
     raw_resources_unref(r);
@@ -61,8 +61,8 @@ const struct index_tag *raw_tags(struct arena *a, const struct index_tag *tags, 
     struct index_tag *out = arena_array(a, n, sizeof(*out));
 
     for (size_t i = 0; out && i < n; i++) {
-        out[i].key = arena_strdup(a, tags[i].key);
-        out[i].value = arena_strdup(a, tags[i].value);
+        out[i].key = arena_intern(a, tags[i].key);
+        out[i].value = arena_intern(a, tags[i].value);
         if (!out[i].key || !out[i].value)
             return NULL;
     }
@@ -82,8 +82,8 @@ const struct index_tag *raw_tags_from_json(struct arena *a, json_t *object, size
     {
         if (!tags || !json_is_string(value))
             continue;
-        tags[n].key = arena_strdup(a, key);
-        tags[n].value = arena_strdup(a, json_string_value(value));
+        tags[n].key = arena_intern(a, key);
+        tags[n].value = arena_intern(a, json_string_value(value));
         if (!tags[n].key || !tags[n].value)
             return NULL;
         n++;

@@ -17,7 +17,7 @@ struct raw_resource {
 
 struct raw_resources {
     struct arena *arena;
-    struct map *by_key; /* → struct raw_resource * */
+    struct map *by_key; /* → struct raw_resource *, whose keys it has lent */
     int64_t begun_ms;   /* monotonic; what changed in AWS before it is in here */
     int64_t begun_wall_ms;
     bool saved;   /* by an earlier daemon */

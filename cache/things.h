@@ -35,6 +35,7 @@ struct snapshot_private {
     size_t n_ids;
     const struct group_word *const *words; /* sorted by word, then group */
     size_t n_words;
+    bool key_words; /* some are keys of members */
     bool unplaced;  /* there are keys without a place, of which nothing but a problem is kept */
     bool contested; /* two records name one key, or somebody's tags another service than a record */
 };

@@ -291,7 +291,7 @@ static void random_swept(struct world *w)
 
     *r = (struct raw_resource){arena_strdup(w->swept->arena, key),
                                raw_tags(w->swept->arena, tags, n), n};
-    assert_int_equal(map_put(w->swept->by_key, key, r, NULL), 0);
+    assert_int_equal(map_put(w->swept->by_key, r->key, r, NULL), 0);
 }
 
 static void put(struct world *w)
@@ -440,10 +440,188 @@ static void test_random(void **state)
     assert_true(patched > 2 * refused);
 }
 
+/* --- what a patch shares --- */
+
+enum { SERVICES = 1000 };
+
+/* An account of SERVICES services with three resources each, in two families. */
+static struct world *large_world(void)
+{
+    struct world *w = world_new();
+    char arn[100], id[40];
+
+    for (int i = 0; i < 3 * SERVICES; i++) {
+        snprintf(arn, sizeof(arn), SG("sg-%04d"), i);
+        snprintf(id, sizeof(id), "service-id=n%d", i / 3);
+        world_add(w, arn, id, i / 3 % 2 ? FAMILY("wp") : FAMILY("db"));
+    }
+    return w;
+}
+
+static const struct snapshot *patched(struct world *w, const struct snapshot *base)
+{
+    const struct snapshot *now = NULL;
+
+    w->in.before = base;
+    assert_int_equal(build_patch(&w->in, &w->overlay.changes, &now), 0);
+    changes_done(&w->overlay.changes);
+    return now;
+}
+
+/* How many of now's services and resources are not base's. */
+static void count_new(const struct snapshot *base, const struct snapshot *now, size_t *services,
+                      size_t *resources)
+{
+    *services = *resources = 0;
+    for (size_t i = 0; i < now->n_services; i++)
+        *services += snapshot_link(base, now->services[i]->link) != now->services[i];
+    for (size_t i = 0; i < now->n_resources; i++)
+        *resources += snapshot_resource_by_key(base, now->resources[i]->key) != now->resources[i];
+}
+
+static void test_shares(void **state)
+{
+    static const struct index_tag tags[] = {{"service-family", "wp"}, {"service-id", "n7"}};
+    const struct cache_record creating = {
+        .id = "n7", .family = "wp", .claim = "c1", .phase = "creating"};
+    const struct cache_record ready = {.id = "n7", .family = "wp", .claim = "c1", .phase = "ready"};
+    _cleanup_world_ struct world *w = large_world();
+    const struct snapshot *base = world_build(w), *now;
+    size_t services, resources, whole = base->bytes;
+    (void)state;
+
+    assert_int_equal(overlay_put(&w->overlay, SG("sg-0021"), tags, 2, NULL, 0), 0);
+    now = patched(w, base);
+    count_new(base, now, &services, &resources);
+    assert_int_equal(services, 1); /* n7 has it */
+    assert_int_equal(resources, 1);
+    assert_true(now->bytes < whole / 4); /* the arrays, and little else */
+    snapshot_unref(base);                /* what it has in common with now lives on */
+    base = now;
+
+    assert_int_equal(overlay_put_record(&w->overlay, &creating), 0);
+    now = patched(w, base);
+    count_new(base, now, &services, &resources);
+    assert_int_equal(services, 1);
+    assert_int_equal(resources, 4); /* they lead to a managed service now */
+    snapshot_unref(base);
+    base = now;
+
+    assert_int_equal(overlay_put_record(&w->overlay, &ready), 0);
+    now = patched(w, base);
+    count_new(base, now, &services, &resources);
+    assert_int_equal(services, 1);
+    assert_int_equal(resources, 1); /* the record: the phase is no matter of the others */
+    assert_string_equal(now->resources[0]->owner->id, "n0");
+    check_up(now);
+    snapshot_unref(base);
+    snapshot_unref(now);
+}
+
+/* The chain of patches ends; nothing that it made is lost on the way. */
+static void test_chain(void **state)
+{
+    _cleanup_world_ struct world *w = large_world();
+    const struct snapshot *base = world_build(w), *now = NULL;
+    size_t n = 0;
+    int r = 0;
+    (void)state;
+
+    while (r == 0) {
+        const struct index_tag tags[] = {{"service-family", "wp"},
+                                         {"service-id", n % 2 ? "n7" : "n9"}};
+        assert_int_equal(overlay_put(&w->overlay, SG("sg-0021"), tags, 2, NULL, 0), 0);
+        w->in.before = base;
+        r = build_patch(&w->in, &w->overlay.changes, &now);
+        if (r < 0)
+            break;
+        changes_done(&w->overlay.changes);
+        snapshot_unref(base);
+        base = now;
+        n++;
+    }
+    assert_int_equal(r, -EOPNOTSUPP);
+    assert_in_range(n, 1000, 5000);
+    _cleanup_snapshot_ const struct snapshot *whole = world_build(w);
+    assert_int_equal(base->n_resources, whole->n_resources);
+    check_up(base);
+    snapshot_unref(base);
+}
+
+/* --- what is refused --- */
+
+static void shared_path(struct world *w)
+{
+    assert_int_equal(
+        overlay_put(&w->overlay, "arn:aws:ec2:a:1:security-group/sg-0001", NULL, 0, NULL, 0), 0);
+}
+
+static void shared_id(struct world *w)
+{
+    static const struct index_tag tags[] = {{"service-family", "wp"}, {"service-id", "n0"}};
+
+    assert_int_equal(overlay_put(&w->overlay, SG("sg-new"), tags, 2, NULL, 0), 0);
+}
+
+static void contested_key(struct world *w)
+{
+    const char *key = SG("sg-0001"); /* n0's by its tags */
+    const struct cache_record r = {
+        .id = "n9", .family = "wp", .claim = "c1", .phase = "ready", .keys = &key, .n_keys = 1};
+
+    assert_int_equal(overlay_put_record(&w->overlay, &r), 0);
+}
+
+static void two_names(struct world *w)
+{
+    const char *key = "mariadb/database/h:1+x";
+    const struct cache_record a = {
+        .id = "n9", .family = "wp", .claim = "c1", .phase = "ready", .keys = &key, .n_keys = 1};
+    const struct cache_record b = {
+        .id = "n11", .family = "wp", .claim = "c2", .phase = "ready", .keys = &key, .n_keys = 1};
+
+    assert_int_equal(overlay_put_record(&w->overlay, &a), 0);
+    assert_int_equal(overlay_put_record(&w->overlay, &b), 0);
+}
+
+static void swept_members(struct world *w)
+{
+    assert_int_equal(overlay_put_group(&w->overlay, "stack", "", NULL, 0), 0);
+}
+
+static void unknown(struct world *w)
+{
+    w->overlay.changes.all = true;
+}
+
+static void test_refuses(void **state)
+{
+    void (*const cases[])(struct world * w) = {shared_path, shared_id,     contested_key,
+                                               two_names,   swept_members, unknown};
+    static const char *const members[] = {"arn:aws:s3:::b", NULL};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_world_ struct world *w = large_world();
+        world_group(w, "stack", NULL, members);
+        _cleanup_snapshot_ const struct snapshot *base = world_build(w), *now = NULL;
+        w->in.before = base;
+        assert_int_equal(build_patch(&w->in, &w->overlay.changes, &now), 0); /* of nothing */
+        snapshot_unref(now);
+        now = NULL;
+        cases[i](w);
+        assert_int_equal(build_patch(&w->in, &w->overlay.changes, &now), -EOPNOTSUPP);
+        assert_null(now);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),
+        cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_refuses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

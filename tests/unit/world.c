@@ -2,6 +2,7 @@
 
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct world *world_new(void)
@@ -13,7 +14,7 @@ struct world *world_new(void)
     w->groups = calloc(1, sizeof(*w->groups));
     assert_true(w->swept && w->groups);
     w->swept->arena = arena_new();
-    w->swept->by_key = map_new();
+    w->swept->by_key = map_new_lent();
     w->groups->arena = arena_new();
     w->groups->by_name = map_new();
     assert_int_equal(overlay_init(&w->overlay), 0);
@@ -49,15 +50,17 @@ void world_add_tags(struct world *w, const char *arn, const char *const *tags)
     struct arena *a = w->swept->arena;
     struct raw_resource *r = arena_alloc(a, sizeof(*r));
     struct index_tag list[64];
+    char keys[64][128];
     size_t n = 0;
 
     for (; tags[n]; n++) {
         size_t key = strcspn(tags[n], "=");
-        list[n].key = arena_strndup(a, tags[n], key);
+        snprintf(keys[n], sizeof(keys[n]), "%.*s", (int)key, tags[n]);
+        list[n].key = keys[n];
         list[n].value = tags[n] + key + 1;
     }
     *r = (struct raw_resource){arena_strdup(a, arn), raw_tags(a, list, n), n};
-    assert_int_equal(map_put(w->swept->by_key, arn, r, NULL), 0);
+    assert_int_equal(map_put(w->swept->by_key, r->key, r, NULL), 0);
 }
 
 void world_group(struct world *w, const char *name, const char *query, const char *const *members)
