@@ -191,6 +191,7 @@ void arena_join(struct arena *a, struct arena *from)
         end = &(*end)->next;
     *end = rest;
     a->total += from->total;
+    free(from->recent);
     free(from);
 }
 

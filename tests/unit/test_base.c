@@ -50,6 +50,30 @@ static void test_buf_grows(void **state)
     assert_memory_equal(b.data + 49995, "9999 ", 6);
 }
 
+static void test_arena_join(void **state)
+{
+    _cleanup_(arena_freep) struct arena *a = arena_new();
+    struct arena *b = arena_new(), *empty = arena_new();
+    size_t size = arena_size(a) + arena_size(b);
+    (void)state;
+
+    const char *before = arena_strdup(a, "before"), *text = arena_intern(b, "moved");
+    char *large = arena_alloc(b, 1 << 20);
+    large[0] = 'x';
+    arena_join(a, b);
+    arena_join(a, empty);
+    assert_string_equal(text, "moved");
+    assert_string_equal(before, "before");
+    assert_int_equal(large[0], 'x');
+    assert_true(arena_size(a) > size + (1 << 20));
+    assert_non_null(arena_alloc(a, 5000));
+    struct arena *c = arena_new();
+    arena_join(c, steal_ptr(a)); /* into an empty one */
+    a = c;
+    assert_string_equal(text, "moved");
+    assert_string_equal(arena_strdup(a, "after"), "after");
+}
+
 static void test_arena(void **state)
 {
     _cleanup_(arena_freep) struct arena *a = arena_new();
@@ -409,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_buf_bounds),
         cmocka_unit_test(test_buf_grows),
         cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_arena_join),
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_map_churn),
         cmocka_unit_test(test_hash),
