@@ -36,13 +36,10 @@ DEFINE_CLEANUP(struct cache *, cache_free)
 const struct snapshot *cache_snapshot(struct cache *c);
 /* The same, or before that the newest sketch (snapshot.whole), or NULL. */
 const struct snapshot *cache_sketch(struct cache *c);
-/* Somebody waits for the lists of this family (a tag's value) while there is a sketch: its pages
- * are read at once, beside the sweep; the observers are called when they are there. Returns at
- * once. */
-void cache_want_family(struct cache *c, const char *family);
-/* 0, or the error with which that ended (the observers were called then, too): until it is asked
- * for again. */
-int cache_family_error(struct cache *c, const char *family, struct fault *f);
+/* Somebody waits, since monotonic since_ms, for the lists of this family (a tag's value) while
+ * there is a sketch: its pages are read, beside the sweep; the observers are called when that has
+ * ended. 0: it comes; or the error with which a reading ended since then. Returns at once. */
+int cache_want_family(struct cache *c, const char *family, int64_t since_ms, struct fault *f);
 
 /* A sweep that begins after the call; returns when its snapshot is in force, or with its error, or
  * -ECANCELED. */

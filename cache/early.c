@@ -71,6 +71,7 @@ static void end_reading(struct cache *c, const char *family, struct raw_resource
     k->reading = false;
     k->resources = resources;
     k->fault = *f;
+    k->ended_ms = c->clock->monotonic_ms(c->clock);
     if (resources)
         cache_touch(c);
     c->failed |= !resources;
@@ -107,29 +108,23 @@ static int begin_reading(struct cache *c, const char *family)
     return r;
 }
 
-void cache_want_family(struct cache *c, const char *family)
+int cache_want_family(struct cache *c, const char *family, int64_t since_ms, struct fault *f)
 {
-    struct fault f = FAULT_INIT;
+    struct fault fault = FAULT_INIT;
+    int r = 0;
 
     pthread_mutex_lock(&c->lock);
     struct sketch_family *k = c->sketch.named ? sketch_family(&c->sketch, family) : NULL;
-    if (k && !k->reading && !k->resources) {
+    if (k && k->fault.err && k->ended_ms > since_ms) {
+        r = fault_copy(f, &k->fault);
+    } else if (k && !k->reading && !k->resources) {
         k->reading = true;
-        k->fault = f;
-        int r = begin_reading(c, family);
-        if (r < 0) {
-            fault_set(&f, r, "the family cannot be read: %s", fault_errno_name(r));
-            end_reading(c, family, NULL, &f);
+        int begun = begin_reading(c, family);
+        if (begun < 0) {
+            r = fault_set(f, begun, "the family cannot be read: %s", fault_errno_name(begun));
+            end_reading(c, family, NULL, &fault);
         }
     }
-    pthread_mutex_unlock(&c->lock);
-}
-
-int cache_family_error(struct cache *c, const char *family, struct fault *f)
-{
-    pthread_mutex_lock(&c->lock);
-    const struct sketch_family *k = map_get(c->sketch.families, family);
-    int r = k && k->fault.err ? fault_copy(f, &k->fault) : 0;
     pthread_mutex_unlock(&c->lock);
     return r;
 }
@@ -159,11 +154,16 @@ bool early_load(struct cache *c)
     c->freshness.saved = true;
     pthread_mutex_unlock(&c->newest_lock);
     c->saved_wall_ms = r->begun_wall_ms;
-    return refresh_take(c, r, NULL) == 0;
+    if (refresh_take(c, r, NULL) < 0)
+        return false;
+    _cleanup_snapshot_ const struct snapshot *snap = cache_snapshot(c);
+    c->saved_generation = snap ? snap->generation : 0;
+    return true;
 }
 
 struct saving {
     struct cache *cache;
+    uint64_t generation;
     int64_t begun_wall_ms;
     char *data;
     size_t len;
@@ -178,16 +178,35 @@ static void saving_free(struct saving *s)
 }
 DEFINE_CLEANUP(struct saving *, saving_free)
 
+/* What the snapshot shows, own writes too, as a sweep would bring it. NULL: no memory. */
+static struct raw_resources *shown(const struct cache *c, const struct snapshot *snap)
+{
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = raw_resources_new();
+
+    for (size_t i = 0; all && i < snap->n_resources; i++) {
+        const struct index_resource *r = snap->resources[i];
+        const struct raw_resource raw = {.key = r->key, .tags = r->tags, .n_tags = r->n_tags};
+        if (r->has_arn && (index_tag(r, c->family_tag) || index_tag(r, c->service_tag)) &&
+            raw_copy(all, &raw) < 0)
+            return NULL;
+    }
+    if (all)
+        all->begun_wall_ms = c->resources->begun_wall_ms;
+    return steal_ptr(all);
+}
+
 /* NULL: no memory, or too large. */
-static struct saving *saving_new(struct cache *c)
+static struct saving *saving_new(struct cache *c, const struct snapshot *snap)
 {
     const struct saved_owner own = owner(c);
+    _cleanup_(raw_resources_unrefp) struct raw_resources *all = shown(c, snap);
     _cleanup_(saving_freep) struct saving *s = calloc(1, sizeof(*s));
 
-    if (!s || saved_image(&own, c->resources, &s->data, &s->len) < 0)
+    if (!s || !all || saved_image(&own, all, &s->data, &s->len) < 0)
         return NULL;
     s->cache = c;
-    s->begun_wall_ms = c->resources->begun_wall_ms;
+    s->generation = snap->generation;
+    s->begun_wall_ms = all->begun_wall_ms;
     return steal_ptr(s);
 }
 
@@ -199,47 +218,48 @@ static void write_behind(void *arg)
     int r = saved_write(c->save_path, s->data, s->len, &f);
 
     if (r < 0)
-        log_debug("the index is not saved: %s", f.message);
+        log_debug("the index is not saved: %s", f.message); /* the next one may be */
     pthread_mutex_lock(&c->lock);
     c->saving = false;
-    if (r < 0)
-        c->unsaved = true; /* the next may be */
-    else
+    if (r == 0) {
+        c->saved_generation = s->generation;
         c->saved_wall_ms = s->begun_wall_ms;
+    }
     pthread_mutex_unlock(&c->lock);
 }
 
 void early_save(struct cache *c)
 {
+    _cleanup_snapshot_ const struct snapshot *snap = cache_snapshot(c);
     int64_t now = c->clock->monotonic_ms(c->clock);
 
-    if (!c->save_path || (c->saved_ms && now < c->saved_ms + SAVE_PAUSE_MS))
+    if (!c->save_path || !snap || (c->saved_ms && now < c->saved_ms + SAVE_PAUSE_MS))
         return;
     pthread_mutex_lock(&c->lock);
-    bool begin = c->unsaved && !c->saving;
-    if (begin) {
-        c->unsaved = false;
-        c->saving = true;
-    }
+    bool begin = snap->generation != c->saved_generation && !c->saving;
+    c->saving = c->saving || begin;
     pthread_mutex_unlock(&c->lock);
     if (!begin)
         return;
     c->saved_ms = now;
-    struct saving *s = saving_new(c);
+    struct saving *s = saving_new(c, snap);
     if (s && jobs_add(c->side_jobs, write_behind, s) == 0)
         return;
     saving_free(s);
     pthread_mutex_lock(&c->lock);
     c->saving = false;
-    c->unsaved = true;
     pthread_mutex_unlock(&c->lock);
 }
 
 void early_save_last(struct cache *c)
 {
-    if (!c->save_path || !c->resources || c->resources->begun_wall_ms == c->saved_wall_ms)
+    _cleanup_snapshot_ const struct snapshot *snap = cache_snapshot(c);
+
+    if (!c->save_path || !snap ||
+        (snap->generation == c->saved_generation &&
+         c->resources->begun_wall_ms == c->saved_wall_ms))
         return;
-    struct saving *s = saving_new(c);
+    struct saving *s = saving_new(c, snap);
     if (s)
         write_behind(s);
 }

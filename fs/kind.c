@@ -214,10 +214,12 @@ int kind_find(struct place *dir, const char *name, struct key *ret)
             *ret = key_child(dir->key, i, NULL);
         return r;
     }
-    if (!kinds[id].find)
+    if (!kinds[id].find || name[0] == '.') /* no value's name begins with one (cache/name.h) */
         return -ENOENT;
     r = place_snapshot(dir);
-    return r ? r : kinds[id].find(dir, name, ret);
+    r = r ? r : kinds[id].find(dir, name, ret);
+    /* What a sketch or a saved index does not have may be there all the same. */
+    return r == -ENOENT ? place_absent(dir) : r;
 }
 
 static int list_rows(struct place *dir, bool directories, list_fn emit, void *arg)

@@ -136,7 +136,7 @@ static int read_directory(struct request *r, bool plus)
     char *data _cleanup_free_ = malloc(r->size);
     struct page p = {.request = r, .dir = &dir, .plus = plus, .data = data, .size = r->size};
     struct key up = key_parent(&r->key);
-    int rc = data ? place_open(r->fs, &r->key, r->node, &dir, &r->fault) : -ENOMEM;
+    int rc = data ? place_open(r, &dir) : -ENOMEM;
 
     rc = rc ? rc : kind_present(&dir);
     rc = rc ? rc : listing_get(&dir, &l);

@@ -26,7 +26,7 @@ static int run_plain_lookup(struct request *r)
     struct place dir _cleanup_place_ = {0};
     struct fuse_entry_param e;
     struct key key;
-    int rc = place_open(r->fs, &r->key, r->node, &dir, &r->fault);
+    int rc = place_open(r, &dir);
 
     if (rc == -ESTALE) /* another life has the directory's name, this one's is gone */
         rc = -ENOENT;
@@ -85,7 +85,7 @@ static int run_getattr(struct request *r)
 {
     struct place p _cleanup_place_ = {0};
     struct stat st;
-    int rc = place_open(r->fs, &r->key, r->node, &p, &r->fault);
+    int rc = place_open(r, &p);
 
     rc = rc ? rc : kind_present(&p);
     if (rc == -ESTALE && p.snap)
@@ -107,7 +107,7 @@ static int run_readlink(struct request *r)
 {
     struct place p _cleanup_place_ = {0};
     struct buf target _cleanup_buf_ = BUF_INIT(PATH_MAX);
-    int rc = place_open(r->fs, &r->key, r->node, &p, &r->fault);
+    int rc = place_open(r, &p);
 
     rc = rc ? rc : kind_row(p.key->kind)->render(&p, &target, &r->fault);
     if (rc == 0)
@@ -140,7 +140,7 @@ static int open_file(struct request *r, struct handle **ret)
     const struct kind *row = kind_row(r->key.kind);
     struct handle *h _cleanup_(handle_freep) = NULL;
     struct place p _cleanup_place_ = {0};
-    int rc = place_open(r->fs, &r->key, r->node, &p, &r->fault);
+    int rc = place_open(r, &p);
 
     rc = rc ? rc : kind_present(&p);
     if (rc || !needs_handle(row))
@@ -211,7 +211,7 @@ static int read_now(struct request *r, struct handle *h)
 {
     struct buf text _cleanup_buf_ = BUF_INIT(64 << 20);
     struct place p _cleanup_place_ = {0};
-    int rc = place_open(r->fs, &r->key, r->node, &p, &r->fault);
+    int rc = place_open(r, &p);
 
     rc = rc ? rc : kind_row(p.key->kind)->render(&p, &text, &r->fault);
     if (rc)
@@ -245,7 +245,7 @@ static int read_wait(struct request *r, struct handle *h)
 
     pthread_mutex_lock(&h->lock);
     if (!h->ended) {
-        rc = place_open(r->fs, &r->key, r->node, &p, &r->fault);
+        rc = place_open(r, &p);
         if (rc == 0)
             rc = render_wait(&p, &text, &r->fault);
         else if (rc == -ENOENT || rc == -ESTALE)
@@ -320,7 +320,7 @@ static bool poll_grown(struct request *r, struct handle *h)
     struct place p _cleanup_place_ = {0};
     size_t len;
 
-    if (place_open(r->fs, &r->key, r->node, &p, &r->fault) || kind_row(r->key.kind)->size(&p, &len))
+    if (place_open(r, &p) || kind_row(r->key.kind)->size(&p, &len))
         return true; /* an error is something to read */
     return handle_seen(h, len);
 }
@@ -330,8 +330,7 @@ static bool poll_waits(struct request *r)
     struct buf text _cleanup_buf_ = BUF_INIT(4096);
     struct place p _cleanup_place_ = {0};
 
-    return place_open(r->fs, &r->key, r->node, &p, &r->fault) == 0 &&
-           kind_row(r->key.kind)->render(&p, &text, &r->fault) == PARK;
+    return place_open(r, &p) == 0 && kind_row(r->key.kind)->render(&p, &text, &r->fault) == PARK;
 }
 
 /* Whether a read would bring something that this handle has not brought yet. */

@@ -49,7 +49,7 @@ static struct provision_requester requester(uid_t uid, char *name, size_t size)
 static int family_of(struct request *r, char **ret)
 {
     struct place p _cleanup_place_ = {0};
-    int rc = place_open(r->fs, &r->key, r->node, &p, &r->fault);
+    int rc = place_open(r, &p);
 
     rc = rc ? rc : place_swept(&p);
     if (rc == 0 && !(*ret = strdup(p.family->id)))
@@ -71,7 +71,7 @@ static void answer_mkdir(struct request *r, const struct errand *done _unused_)
     struct place dir _cleanup_place_ = {0};
     struct fuse_entry_param e;
     struct key key;
-    int rc = place_open(r->fs, &r->key, r->node, &dir, &r->fault);
+    int rc = place_open(r, &dir);
 
     r->epoch = dir.epoch;
     rc = rc ? rc : kind_find(&dir, r->name, &key);
@@ -195,7 +195,7 @@ static int run_rmdir(struct request *r)
     rc = access_check(r, W_OK | X_OK);
     if (rc && r->key.kind == KIND_FAMILY)
         return fault_set(&r->fault, rc, "the caller may not write into this directory");
-    rc = place_open(r->fs, &r->key, r->node, &dir, &r->fault);
+    rc = place_open(r, &dir);
     if (rc == 0 && (r->key.kind == KIND_FAMILIES || r->key.kind == KIND_FAMILY))
         rc = place_swept(&dir);
     if (rc)
@@ -295,7 +295,7 @@ static int run_setattr(struct request *r)
     struct stat st;
     int rc = check_setattr(r);
 
-    rc = rc ? rc : place_open(r->fs, &r->key, r->node, &p, &r->fault);
+    rc = rc ? rc : place_open(r, &p);
     rc = rc ? rc : kind_attr(&p, r->ino, &st, &r->fault);
     if (rc == 0)
         fuse_reply_attr(r->req, &st, entry_keep(r->fs, r->epoch, kind_attr_timeout(r->key.kind)));

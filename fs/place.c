@@ -16,6 +16,7 @@
 #include "fs/kind.h"
 #include "fs/node.h"
 #include "fs/notify.h"
+#include "fs/request.h"
 #include "fs/tree.h"
 
 /* There is nothing to answer from: why. */
@@ -37,15 +38,20 @@ int place_swept(const struct place *p)
     return p->snap && p->snap->whole && p->snap->swept ? 0 : not_yet(p);
 }
 
+int place_absent(const struct place *p)
+{
+    int r = place_swept(p);
+
+    return r ? r : -ENOENT;
+}
+
 int place_family(const struct place *p)
 {
     int r;
 
     if (p->family->known)
         return 0;
-    /* Who waited for a reading that failed gets its error; who asks next waits for another one. */
-    r = cache_family_error(p->fs->cache, p->family->id, p->fault);
-    cache_want_family(p->fs->cache, p->family->id);
+    r = cache_want_family(p->fs->cache, p->family->id, p->since_ms, p->fault);
     return r ? r : not_yet(p);
 }
 
@@ -58,18 +64,22 @@ static int resolve(struct place *p)
     return kind_row(up.kind)->resolve(p);
 }
 
-int place_open(struct fs *fs, const struct key *key, struct node *node, struct place *ret,
-               struct fault *f)
+int place_open(struct request *req, struct place *ret)
 {
-    struct place p = {
-        .fs = fs, .key = key, .node = node, .fault = f, .epoch = notify_epoch(fs->notify)};
+    struct fs *fs = req->fs;
+    struct place p = {.fs = fs,
+                      .key = &req->key,
+                      .node = req->node,
+                      .since_ms = req->begun_ms,
+                      .fault = &req->fault,
+                      .epoch = notify_epoch(fs->notify)};
     int r;
 
     p.snap = cache_snapshot(fs->cache);
     if (!p.snap)
         p.snap = cache_sketch(fs->cache);
     r = place_snapshot(&p);
-    if (r && kind_row(key->kind)->flags & KIND_F_ALWAYS)
+    if (r && kind_row(p.key->kind)->flags & KIND_F_ALWAYS)
         r = 0; /* what is in it asks for the snapshot when it needs it */
     else if (r == 0)
         r = resolve(&p);

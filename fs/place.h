@@ -13,6 +13,7 @@ enum { PARK = 1 };
 
 struct content;
 struct node;
+struct request;
 
 struct place {
     struct fs *fs;
@@ -30,13 +31,13 @@ struct place {
     struct service_row row;    /* place_row fills it */
     bool has_row;
     struct content *content; /* of a file with versions, once it was asked for */
-    struct fault *fault;     /* of the operation */
+    int64_t since_ms;        /* when the request came, monotonic */
+    struct fault *fault;     /* of it */
 };
 
-/* node may be NULL. 0, PARK (no snapshot yet), the errno of the last sweep (no snapshot, and the
- * sweep failed), -ENOENT (gone), -ESTALE (another life has the name). */
-int place_open(struct fs *fs, const struct key *key, struct node *node, struct place *ret,
-               struct fault *f);
+/* The place of the request's node. 0, PARK (no snapshot yet), the errno of the last sweep (no
+ * snapshot, and the sweep failed), -ENOENT (gone), -ESTALE (another life has the name). */
+int place_open(struct request *r, struct place *ret);
 /* The place of an entry of dir in the same snapshot; borrows it: end it before dir. As place_open.
  */
 int place_child(const struct place *dir, const struct key *key, struct place *ret);
@@ -48,7 +49,9 @@ void place_child_done(struct place *p);
 int place_snapshot(const struct place *p); /* 0 where there is a whole one, else as place_open */
 /* The same where it was read by this daemon: for what changes AWS. */
 int place_swept(const struct place *p);
-/* The same for the lists of p's family, of which a sketch may know the name alone. */
+/* For a name that the snapshot does not have: -ENOENT, if it is one that can tell. */
+int place_absent(const struct place *p);
+/* As place_snapshot, for the lists of p's family, of which a sketch may know the name alone. */
 int place_family(const struct place *p);
 int place_view(struct place *p); /* fills p->view; 0, -ENOMEM */
 const struct service_row *place_row(struct place *p);

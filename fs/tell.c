@@ -312,6 +312,7 @@ static void on_diff(void *arg, const struct diff *d)
         handlers[d->kind](arg, d);
 }
 
+/* All of them, where this is the first snapshot: they could be asked for before. */
 static void top_listings(struct telling *c)
 {
     const struct snapshot *s = c->now;
@@ -325,7 +326,7 @@ static void top_listings(struct telling *c)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(top); i++)
-        if (top[i].changed_ms == s->built_wall_ms)
+        if (!c->old || top[i].changed_ms == s->built_wall_ms)
             inode(c, top[i].kind, NULL, NULL, NULL);
 }
 
@@ -336,9 +337,9 @@ void tell_published(struct fs *fs, const struct snapshot *old, const struct snap
     if (old == now)
         return;
     notify_next_epoch(fs->notify);
-    if (!old)
-        return; /* nothing but the fixed names could be answered before */
     top_listings(&c);
+    if (!old)
+        return; /* nothing below them could be answered before */
     for (size_t i = 0; i < now->n_families; i++)
         family_listings(&c, now->families[i]);
     resource_listings(&c);

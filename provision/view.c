@@ -71,7 +71,7 @@ static struct life *life_of(struct provision *p, const struct index_service *s)
 static bool has_error(const struct life *l, enum service_status status)
 {
     return status == STATUS_DEGRADED || status == STATUS_UNKNOWN ||
-           (l && status == STATUS_FAILED && l->record->error);
+           (status == STATUS_FAILED && (!l || l->record->error));
 }
 
 void provision_row(struct provision *p, const struct index_service *service,
@@ -114,7 +114,7 @@ static const char *error_text(struct provision *p, struct arena *a, const struct
                  "look at resources/ and at the owning service; svcfs repairs nothing by itself");
     } else if (status == STATUS_UNKNOWN && p->records_fault.err) {
         f = p->records_fault;
-    } else if (status == STATUS_UNKNOWN) {
+    } else if (status == STATUS_UNKNOWN || (status == STATUS_FAILED && !l)) {
         const char *why = records_bad(p, s->id);
         fault_set(&f, -EPROTO, "%s", why ? why : "the record has not been read yet");
     } else {

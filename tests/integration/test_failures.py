@@ -42,8 +42,8 @@ def test_error_is_the_same_on_every_mount_and_after_a_restart(lab, mount):
     assert other.read("families", FAMILY, "site1", "error") == text
     mount.stop()
     mount.restart()
-    wait_until(lambda: mount.status(FAMILY, "site1") == "failed", 30, "the record to be read", 0.1)
-    assert mount.read("families", FAMILY, "site1", "error") == text
+    assert mount.status(FAMILY, "site1") == "failed", "the record's tag tells, before the record is read"
+    wait_until(lambda: mount.read("families", FAMILY, "site1", "error") == text, 30, "the record to be read", 0.1)
 
 
 @pytest.mark.limit(180)
@@ -203,11 +203,12 @@ def test_outage_is_not_an_empty_directory(lab, mount):
 
 @pytest.mark.limit(120)
 def test_mount_in_an_outage_shows_an_error_and_then_the_tree(lab):
-    rule = lab.proxy.rule("tagging:GetResources", error=(400, "AccessDeniedException", "no"))
+    rule = lab.proxy.rule("tagging:Get*", error=(400, "AccessDeniedException", "no"))
     mount = lab.mount()
-    with pytest.raises(OSError) as error:
-        mount.ls("families")
-    assert error.value.errno == errno.EACCES
+    for names in ("families",), ("families", FAMILY), ("services",), ("resources", "ec2"):
+        with pytest.raises(OSError) as error:
+            mount.ls(*names)
+        assert error.value.errno == errno.EACCES
     assert mount.read(".svcfs", "health") and mount.read("README")
     lab.proxy.remove_rule(rule)
     mount.refresh()

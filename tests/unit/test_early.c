@@ -51,7 +51,7 @@ static void test_names(void **state)
     assert_null(snapshot_family(t, "shops")); /* a value that nothing has any more */
     _cleanup_snapshot_ const struct snapshot *u = cache_sketch(a->cache);
     assert_true(u->whole);
-    cache_want_family(a->cache, "wp"); /* there is nothing to be read */
+    cache_want_family(a->cache, "wp", 0, NULL); /* there is nothing to be read */
     assert_int_equal(count(a, &a->families), 0);
 }
 
@@ -63,12 +63,12 @@ static void test_family(void **state)
     a->names = "\"wp\", \"shops\", \"gone\"";
     a->resources = WP "," SHOP;
     set(a, &a->hold_sweeps, true);
-    cache_want_family(a->cache, "wp"); /* too early: nothing happens */
+    cache_want_family(a->cache, "wp", 0, NULL); /* too early: nothing happens */
     assert_int_equal(cache_start(a->cache, NULL), 0);
     WAIT(a, a->sketched == 1);
-    cache_want_family(a->cache, "wp");
+    cache_want_family(a->cache, "wp", 0, NULL);
     WAIT(a, a->sketched == 2);
-    cache_want_family(a->cache, "wp");
+    cache_want_family(a->cache, "wp", 0, NULL);
     _cleanup_snapshot_ const struct snapshot *s = cache_sketch(a->cache);
     assert_true(family(s, "wp")->known);
     assert_false(family(s, "shops")->known);
@@ -77,7 +77,7 @@ static void test_family(void **state)
     assert_int_equal(count(a, &a->families), 1);
 
     set_text(a, &a->family, "");
-    cache_want_family(a->cache, "gone");
+    cache_want_family(a->cache, "gone", 0, NULL);
     WAIT(a, a->sketched == 3);
     _cleanup_snapshot_ const struct snapshot *t = cache_sketch(a->cache);
     assert_null(snapshot_family(t, "gone"));
@@ -96,20 +96,20 @@ static void test_family_fails(void **state)
     set(a, &a->refuse_family, true);
     assert_int_equal(cache_start(a->cache, NULL), 0);
     WAIT(a, a->sketched == 1);
-    assert_int_equal(cache_family_error(a->cache, "wp", &f), 0);
     unsigned observed = count(a, &a->observed);
-    cache_want_family(a->cache, "wp");
+    int64_t since = a->clock.now_ms - 1;
+    assert_int_equal(cache_want_family(a->cache, "wp", since, &f), 0);
     WAIT(a, a->observed > observed);
     assert_ptr_equal(a->last_old, a->last_now);
-    assert_int_equal(cache_family_error(a->cache, "wp", &f), -EACCES);
+    assert_int_equal(cache_want_family(a->cache, "wp", since, &f), -EACCES);
     assert_string_equal(f.code, "AccessDeniedException");
 
-    set(a, &a->refuse_family, false);
-    cache_want_family(a->cache, "wp");
+    set(a, &a->refuse_family, false); /* who comes later is not told the old error */
+    assert_int_equal(cache_want_family(a->cache, "wp", a->clock.now_ms, &f), 0);
     WAIT(a, a->sketched == 2);
-    assert_int_equal(cache_family_error(a->cache, "wp", &f), 0);
+    assert_int_equal(cache_want_family(a->cache, "wp", a->clock.now_ms, &f), 0);
     set(a, &a->hold, true); /* what is still read at the end ends with it */
-    cache_want_family(a->cache, "shops");
+    cache_want_family(a->cache, "shops", 0, NULL);
     WAIT(a, a->families == 3);
 }
 
@@ -124,7 +124,7 @@ static void test_names_refused(void **state)
     assert_int_equal(cache_start(a->cache, NULL), 0);
     WAIT(a, a->sweeps == 1);
     assert_null(cache_sketch(a->cache));
-    cache_want_family(a->cache, "wp");
+    cache_want_family(a->cache, "wp", 0, NULL);
     set(a, &a->hold_sweeps, false);
     WAIT(a, a->published >= 1);
     assert_int_equal(count(a, &a->sketched), 0);

@@ -649,7 +649,7 @@ static void test_rows(void **state)
         {"r", NULL, "ready", true, false, false, false, STATUS_DELETING},
         {"d", NULL, "deleting", false, false, false, false, STATUS_DELETING},
         {"r", NULL, "ready", false, true, false, true, STATUS_UNKNOWN},
-        {"r", NULL, "failed", false, false, true, false, STATUS_FAILED}, /* by its tags alone */
+        {"r", NULL, "failed", false, false, true, true, STATUS_FAILED}, /* by its tags alone */
     };
     struct index_service s[8];
     (void)state;
