@@ -697,9 +697,9 @@ static void test_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_many), cmocka_unit_test(test_news), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_tags), cmocka_unit_test(test_poll), cmocka_unit_test(test_health),
-        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_news), cmocka_unit_test(test_refused), cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_poll), cmocka_unit_test(test_health),  cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
