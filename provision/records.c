@@ -1,7 +1,7 @@
 /*
  * The sweep of the records: all of them and what stands beneath them, in one chain of pages, ten
- * parameters each. Ten thousand services are two thousand pages, which take 75 s at the rate that the
- * limiter grants. So:
+ * parameters each. Ten thousand services are two thousand pages, which take 75 s at the rate that
+ * the limiter grants. So:
  *
  *   A sweep is read a page a turn, in the background, and each page's records are learnt at once.
  *   A record whose text is known already costs a hash of it, and nothing else.
