@@ -59,10 +59,9 @@ static void health_job(void *arg)
 {
     struct run *r = arg;
     struct provision *p = r->p;
+    int64_t begun = now_ms(p);
     char trouble[200];
     bool degraded;
-
-    int64_t begun = now_ms(p);
 
     r->rate = WATCH_RATE;
     int e = look_at(r, &degraded, trouble, sizeof(trouble));

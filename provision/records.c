@@ -1,13 +1,13 @@
 /*
  * The sweep of the records: all of them and what stands beneath them, in one chain of pages, ten
- * parameters each. Ten thousand services are two thousand pages, which take a minute and a half at
- * the rate that the limiter grants. So:
+ * parameters each. Ten thousand services are two thousand pages, which take 75 s at the rate that
+ * the limiter grants. So:
  *
  *   A sweep is read a page a turn, in the background, and each page's records are learnt at once.
  *   A record whose text is known already costs a hash of it, and nothing else.
  *   After a sweep comes a rest: the refresh interval, or as long as the sweep took where that is
  *   longer; on average that is a third of SSM's rate (a background caller may take up to what the
- *   limiter grants, two thirds). Ten thousand services are read every three minutes.
+ *   limiter grants, two thirds). Ten thousand services are read every 150 s.
  *   The cache is told of what is new when the sweep ends, or TELL_MS after the first news: each
  *   time it is told of something it builds a snapshot.
  *

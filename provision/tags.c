@@ -30,15 +30,16 @@ static void ask(struct provision *p, const char *id, const char *phase, uint64_t
 {
     struct watch *w = &p->watch;
     bool at_work = streq(phase, "creating") || streq(phase, "deleting");
+    void *mark = (void *)(uintptr_t)tagged;
 
-    if ((!p->swept && !at_work) || (uint64_t)(uintptr_t)map_get(w->asked, id) == tagged)
+    if ((!p->swept && !at_work) || map_get(w->asked, id) == mark)
         return;
     char **more = reallocarray(w->unread, w->n_unread + 1, sizeof(*more));
     if (!more)
         return;
     w->unread = more;
     more[w->n_unread] = strdup(id);
-    if (more[w->n_unread] && map_put(w->asked, id, (void *)(uintptr_t)tagged, NULL) == 0)
+    if (more[w->n_unread] && map_put(w->asked, id, mark, NULL) == 0)
         w->n_unread++;
     else
         free(more[w->n_unread]);

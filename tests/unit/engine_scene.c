@@ -60,7 +60,10 @@ static void write_families(struct scene *s)
 static void happened(void *arg, _unused_ const char *family, _unused_ const char *id,
                      _unused_ unsigned what)
 {
-    fake_ssm_happened(arg);
+    struct daemon *d = arg;
+
+    d->told++;
+    fake_ssm_happened(d->ssm);
 }
 
 static void published(void *arg, _unused_ const struct snapshot *old,
@@ -204,7 +207,8 @@ static void daemon_start(struct scene *s, int i)
                                         .lease_ms = s->lease_ms};
     assert_int_equal(provision_new(&d->p, &o, &f), 0);
     d->p->timing = s->timing;
-    provision_observe(d->p, happened, s->ssm);
+    d->ssm = s->ssm;
+    provision_observe(d->p, happened, d);
     cache_observe(d->cache, published, s->ssm);
     assert_int_equal(cache_start(d->cache, &f), 0);
     if (provision_start(d->p, &f) != 0)

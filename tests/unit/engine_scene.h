@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "cache/cache.h"
 #include "provision/internal.h"
 #include "tests/unit/fake_ssm.h"
@@ -12,6 +14,8 @@
 enum { LEASE_MS = 500, BOUND_MS = 20000 /* of one WAIT */ };
 
 struct daemon {
+    struct fake_ssm *ssm;
+    atomic_uint told; /* calls of its observer */
     struct aws_client *aws;
     struct cache *cache;
     struct provision *p;

@@ -127,6 +127,42 @@ static void test_takes_up_changes(void **state)
     assert_int_equal(get(w, "b", NULL, &f), 0);
 }
 
+/* The one family that changed since the last question; NULL: none. */
+static void expect_changed(struct world *w, const char *family)
+{
+    char **names = catalog_take_changed(w->c);
+
+    if (family) {
+        assert_non_null(names);
+        assert_string_equal(names[0], family);
+        assert_null(names[1]);
+    } else {
+        assert_null(names);
+    }
+    catalog_names_free(names);
+}
+
+static void test_names_what_changed(void **state)
+{
+    struct world *w = *state;
+
+    expect_changed(w, NULL);
+    put(w, "a.json", good);
+    scan(w);
+    expect_changed(w, "a");
+    put(w, "b.json", good);
+    scan(w);
+    expect_changed(w, "b");
+    scan(w);
+    expect_changed(w, NULL);
+    put(w, "a.parameters.json", value);
+    scan(w);
+    expect_changed(w, "a");
+    take_away(w, "b.json");
+    scan(w);
+    expect_changed(w, "b");
+}
+
 /* Who holds a blueprint keeps it, whatever happens to the file. */
 static void test_references_outlive_changes(void **state)
 {
@@ -231,6 +267,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_takes_up_changes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names_what_changed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_references_outlive_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_and_strays, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unreadable_directory, setup, teardown),

@@ -33,6 +33,42 @@ static void test_mkdir_to_ready(void **state)
     assert_int_equal(fake_ssm_sent(s->ssm, 0, "FakeDelete", "a1-Pin"), 1);
 }
 
+static bool renewed_twice(struct scene *s, _unused_ struct daemon *d, const char *owner)
+{
+    return fake_ssm_sent(s->ssm, 0, "PutParameter", owner) >= 3;
+}
+
+static bool renewed_often(struct scene *s, _unused_ struct daemon *d, const char *owner)
+{
+    return fake_ssm_sent(s->ssm, 0, "PutParameter", owner) >= 6;
+}
+
+static unsigned told_before;
+
+static bool is_told(_unused_ struct scene *s, struct daemon *d, _unused_ const char *arg)
+{
+    return d->told > told_before;
+}
+
+/* Renewals, looks at what is not usable yet, sweeps, readings of the parameters beneath. */
+static void test_nothing_new_is_told_to_nobody(void **state)
+{
+    struct scene *s = scene_start(state, 2);
+
+    fake_thing_slow(s->ssm, "-Box");
+    assert_int_equal(make(&s->d[0], "fam", "a1"), 0);
+    WAIT(s, NULL, renewed_twice, "/owner-1");
+    WAIT(s, &s->d[1], known, "a1");
+    unsigned own = s->d[0].told;
+    told_before = s->d[1].told;
+    WAIT(s, NULL, renewed_often, "/owner-1");
+    assert_int_equal(s->d[0].told, own);
+    assert_int_equal(s->d[1].told, told_before);
+    fake_thing_slow(s->ssm, NULL);
+    WAIT(s, &s->d[1], ready, "a1");
+    WAIT(s, &s->d[1], is_told, "");
+}
+
 static void test_lost_race(void **state)
 {
     struct scene *s = scene_start(state, 2);
@@ -499,6 +535,7 @@ static void test_id_reuse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(nothing_new_is_told_to_nobody),
         TEST(mkdir_to_ready),
         TEST(lost_race),
         TEST(unclear_claim_done),
