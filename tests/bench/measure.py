@@ -12,10 +12,10 @@ import subprocess
 import time
 
 from tests.lib import process
-from tests.lib.mount import ROOT
+from tests.lib.mount import BINARY
 
 ROUNDS = 5
-LOOPS = os.path.join(os.environ.get("SVCFS_BUILD") or os.path.join(ROOT, "build"), "tests", "bench", "loops")
+LOOPS = os.path.join(os.path.dirname(BINARY), "tests", "bench", "loops")
 _SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$", re.M)
 _LABEL = re.compile(r'\w+="([^"]*)"')
 # What the kernel sends without anybody waiting for it, whenever it likes.
