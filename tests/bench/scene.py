@@ -14,9 +14,10 @@ _SECRET = {"Type": "AWS::SecretsManager::Secret",
            "Properties": {"GenerateSecretString": {"PasswordLength": 20, "ExcludePunctuation": True}}}
 BLUEPRINT = {"Resources": {"First": _SECRET, "Second": {**_SECRET, "DependsOn": "First"}}}
 
-# What one changed tag tells a kernel that has listed and read everything: the content of the tag's file, and the name
-# service.json of the service that owns the resource, since that document has a new node with each new content (tree.md).
-ONE_TAG = {"inval_inode": 1, "inval_entry": 1}
+# What one changed tag tells a kernel that has listed and read everything. The tag's file has another content: its inode.
+# The service's document has another node with each content (tree.md): the old one's inode, so that whoever has it open
+# or cached finds it outdated at once, and its name.
+ONE_TAG = {"inval_inode": 2, "inval_entry": 1}
 
 
 def mount_on(account, directory, name="mount", **options):

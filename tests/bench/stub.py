@@ -32,10 +32,10 @@ class Stub:
     def __init__(self, **world):
         self.world = World(**world)
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
+        self._waiting = threading.Condition()
         self._parameters = {f"/svcfs/{service}": text for service, text in self.world.records.items()}
         self._secrets, self._groups = {}, {}
-        self._delays = {}
+        self._delays, self._delayed = {}, collections.Counter()
         self._lists, self._lists_of = {}, -1    # filter -> list, of one version of the world
         self._chains = collections.OrderedDict()
         self._calls = []
@@ -49,7 +49,9 @@ class Stub:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def stop(self):
-        self._stopping.set()
+        with self._waiting:
+            self._delays = None
+            self._waiting.notify_all()
         self._server.shutdown()
 
     def change(self, method, *arguments):
@@ -57,8 +59,16 @@ class Stub:
             getattr(self.world, method)(*arguments)
 
     def delay(self, operation, seconds):
-        """From now on; "claim" is the PutParameter that makes a record. 0: none."""
-        self._delays[operation] = seconds
+        """From now on, and counted only then; "claim" is the PutParameter that makes a record. 0: none, and those that
+        wait go on."""
+        with self._waiting:
+            self._delays[operation] = seconds
+            self._waiting.notify_all()
+
+    def delayed(self, operation):
+        """How many wait now."""
+        with self._waiting:
+            return self._delayed[operation]
 
     def calls(self):
         """[(operation, detail)…] since the last forget(): of GetResources (filters, types, number of the page)."""
@@ -72,9 +82,7 @@ class Stub:
     # One request
 
     def answer(self, request):
-        delay = self._delays.get("claim" if self._is_claim(request) else request.operation)
-        if delay:
-            self._stopping.wait(delay)
+        self._wait("claim" if self._is_claim(request) else request.operation)
         function = _OPERATIONS.get(request.operation)
         with self._lock:
             if request.operation != "tagging:GetResources":     # which notes more than its name
@@ -82,6 +90,14 @@ class Stub:
             if function is None:
                 return wire.error_answer(request, 400, "UnknownOperationException", f"no {request.operation} in the stub")
             return function(self, request)
+
+    def _wait(self, operation):
+        with self._waiting:
+            delay = self._delays and self._delays.get(operation)
+            if delay:
+                self._delayed[operation] += 1
+                self._waiting.wait_for(lambda: not (self._delays and self._delays.get(operation)), delay)
+                self._delayed[operation] -= 1
 
     @staticmethod
     def _is_claim(request):
@@ -340,7 +356,8 @@ class Account:
         self._manager.start(initializer=process.dies_with_parent)
         self._stub = self._manager.Stub(**world)
         self.url = self._stub.url()
-        self.delay, self.calls, self.forget = self._stub.delay, self._stub.calls, self._stub.forget
+        self.delay, self.delayed = self._stub.delay, self._stub.delayed
+        self.calls, self.forget = self._stub.calls, self._stub.forget
 
     def change(self, method, *arguments):
         """One of World's changes, at both."""

@@ -43,8 +43,8 @@ def check_memory(services):
                          f"{free / 2**30:.1f} are free")
 
 
-class Copy:
-    """The entries that were copied: paths relative to the top, by kind."""
+class Entries:
+    """What is in a tree: paths relative to the top, by kind."""
 
     def __init__(self):
         self.directories, self.files, self.links = [], [], []
@@ -57,27 +57,31 @@ class Copy:
         return self.directories + self.files + self.links
 
 
-def copy(source, target):
-    found = Copy()
-    for top in TOPS:
-        _copy(source, target, top, found)
+def look(source, on_entry=lambda path, mode: None):
+    """Walks the tree; gives its entries, each after on_entry(path, mode) was called for it."""
+    found, left = Entries(), list(reversed(TOPS))
+    while left:
+        path = left.pop()
+        there = os.path.join(source, path)
+        mode = os.lstat(there).st_mode
+        on_entry(path, mode)
+        if stat.S_ISDIR(mode):
+            found.directories.append(path)
+            left += (f"{path}/{name}" for name in os.listdir(there))
+        else:
+            (found.links if stat.S_ISLNK(mode) else found.files).append(path)
     return found
 
 
-def _copy(source, target, path, found):
-    there, here = os.path.join(source, path), os.path.join(target, path)
-    mode = os.lstat(there).st_mode
-    if stat.S_ISDIR(mode):
-        found.directories.append(path)
-        os.mkdir(here)
-        for name in os.listdir(there):
-            _copy(source, target, f"{path}/{name}", found)
-    elif stat.S_ISLNK(mode):
-        found.links.append(path)
-        os.symlink(os.readlink(there), here)
-    else:
-        found.files.append(path)
-        with open(there, "rb") as file:
-            content = file.read()
-        with open(here, "wb") as file:
-            file.write(content)
+def copy(source, target):
+    """Gives the entries."""
+    def make(path, mode):
+        there, here = os.path.join(source, path), os.path.join(target, path)
+        if stat.S_ISDIR(mode):
+            os.mkdir(here)
+        elif stat.S_ISLNK(mode):
+            os.symlink(os.readlink(there), here)
+        else:
+            with open(there, "rb") as old, open(here, "wb") as new:
+                new.write(old.read())
+    return look(source, make)

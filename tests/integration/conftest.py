@@ -29,8 +29,8 @@ def pytest_configure(config):
 def pytest_runtest_makereport(item, call):
     outcome = yield
     if call.when == "call" and outcome.get_result().failed:
-        lab = item.funcargs.get("lab")
-        for mount in lab.mounts if lab else ():
+        scenes = [item.funcargs[name] for name in ("lab", "scale", "shared") if name in item.funcargs]
+        for mount in scenes[0].mounts if scenes else ():
             outcome.get_result().sections.append((f"log of {mount.name}", mount.log_text()[-20000:]))
 
 
