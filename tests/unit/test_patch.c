@@ -200,8 +200,12 @@ static void check_times(const struct snapshot *old, const struct snapshot *now)
 
 /* --- random changes --- */
 
-static const char *const families[] = {"wp", "db", "a@b", "plan"};
-static const char *const ids[] = {"n1", "n2", "n3", "n4", "n5", "services.tsv", "x/y", "n8"};
+/* Longer than a name may be. */
+#define TEN "0123456789"
+#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+static const char *const families[] = {"wp", "db", "a@b", "plan", "long" LONG LONG};
+static const char *const ids[] = {"n1",           "n2",  "n3", "n4",          "n5",
+                                  "services.tsv", "x/y", "n8", "id" LONG LONG};
 static const char *const claims[] = {"c1", "c2", "c3", "c4", "c5", "c6"};
 static const char *const phases[] = {"creating", "ready", "failed", "deleting"};
 static const char *const keys[] = {
@@ -253,11 +257,14 @@ static bool chance(int percent)
 /* Mostly an id has its family: ids in two families make a patch refuse. */
 static const char *random_id(const char *family)
 {
+    static const size_t first[] = {0, 4, 6, 7, 8}, n[] = {4, 2, 1, 1, 1}; /* of ids, by family */
+
     if (!family || chance(2))
         return PICK(ids);
-    return streq(family, "wp")   ? ids[rand() % 4]
-           : streq(family, "db") ? ids[4 + rand() % 2]
-                                 : ids[6];
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+        if (streq(families[i], family))
+            return ids[first[i] + (size_t)rand() % n[i]];
+    return NULL;
 }
 
 static size_t random_tags(struct index_tag *tags)
