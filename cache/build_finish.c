@@ -389,6 +389,7 @@ int finish_listings(struct build *b)
     p->ids =
         edit_apply(&b->ids, b->lists, hidden->ids, hidden->n_ids, order_services_by_id, &p->n_ids);
     p->unplaced = b->unplaced || hidden->unplaced; /* a patch does not look whether all went */
+    p->strays = b->strays || hidden->strays;       /* neither here */
     p->contested = b->contested;
     return s->resources && s->services && p->ids ? 0 : -ENOMEM;
 }
