@@ -16,11 +16,12 @@
     {                                                                                              \
         return strcmp(((const type *)x)->member, ((const type *)y)->member);                       \
     }
-ORDER(order_by_key, struct index_resource, key)
 ORDER(order_by_link, struct index_resource, link)
-ORDER(order_services_by_name, struct index_service, name)
-ORDER(order_services_by_link, struct index_service, link)
-static ORDER(order_families, struct index_family, name)
+static ORDER(order_by_key, struct index_resource,
+             key) static ORDER(order_services_by_name, struct index_service,
+                               name) static ORDER(order_services_by_link, struct index_service,
+                                                  link) static ORDER(order_families,
+                                                                     struct index_family, name)
 
     /* Of one service and type. */
     int order_by_place(const void *x, const void *y)
@@ -31,7 +32,8 @@ static ORDER(order_families, struct index_family, name)
     return order ? order : strcmp(a->key, b->key);
 }
 
-int order_services_by_id(const void *x, const void *y)
+/* Of several with one id first what lives, then by family: the same at every build. */
+static int order_services_by_id(const void *x, const void *y)
 {
     const struct index_service *a = x, *b = y;
     int order = strcmp(a->id, b->id);
@@ -75,7 +77,7 @@ static struct type_draft *draft_type(struct build *b, const char *service, const
 /* The base's types too, since all of them will stand in the new arrays. */
 static int begin_types(struct build *b)
 {
-    for (size_t i = 0; b->base && i < b->base->n_kinds; i++) {
+    for (size_t i = 0; i < b->base->n_kinds; i++) {
         const struct index_kind *k = &b->base->kinds[i];
         for (size_t j = 0; j < k->n_types; j++) {
             struct type_draft *t = draft_type(b, k->name, k->types[j].name);
@@ -387,6 +389,7 @@ int finish_listings(struct build *b)
     p->ids =
         edit_apply(&b->ids, b->lists, hidden->ids, hidden->n_ids, order_services_by_id, &p->n_ids);
     p->unplaced = b->unplaced || hidden->unplaced; /* a patch does not look whether all went */
+    p->strays = b->strays || hidden->strays;       /* neither here */
     p->contested = b->contested;
     return s->resources && s->services && p->ids ? 0 : -ENOMEM;
 }

@@ -60,18 +60,11 @@ struct build {
     struct map *types;        /* "SERVICE/TYPE" → struct type_draft * */
     struct map *groups;       /* name → struct group_draft * */
     struct edit links, ids, problems, group_words;
-    bool unplaced, contested; /* as in struct snapshot_private */
+    bool unplaced, strays, contested; /* as in struct snapshot_private */
 };
 
-/* Resources by key, link and id; services by name, by link, and by id: of several with one id first
- * what lives, then by family. */
-int order_by_key(const void *x, const void *y);
-int order_by_link(const void *x, const void *y);
-int order_by_place(const void *x, const void *y);
-int order_services_by_name(const void *x, const void *y);
-int order_services_by_link(const void *x, const void *y);
-int order_services_by_id(const void *x, const void *y);
-int order_words(const void *x, const void *y);
+int order_by_link(const void *x, const void *y); /* of struct index_resource */
+int order_words(const void *x, const void *y);   /* of struct group_word */
 
 /* build.c. Runs the passes; takes nothing over. */
 typedef int (*build_pass)(struct build *b);

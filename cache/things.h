@@ -31,12 +31,13 @@ struct snapshot_private {
     struct arena *lists; /* the snapshot itself is in it */
     struct things *things;
     atomic_uint refs;
-    const struct index_service *const *ids; /* all services, see order_by_id */
+    const struct index_service *const *ids; /* all services, by id; with one id what lives first */
     size_t n_ids;
     const struct group_word *const *words; /* sorted by word, then group */
     size_t n_words;
     bool key_words; /* some are keys of members */
     bool unplaced;  /* there are keys without a place, of which nothing but a problem is kept */
+    bool strays;    /* some resources carry the id of a service that they do not belong to */
     bool contested; /* two records name one key, or somebody's tags another service than a record */
 };
 
