@@ -76,6 +76,7 @@ static void test_saved_index(void **state)
 
     assert_int_equal(make(&s->d[0], "fam", "a1"), 0);
     WAIT(s, &s->d[0], ready, "a1");
+    cache_flush(s->d[0].cache);
     _cleanup_snapshot_ const struct snapshot *now = cache_snapshot(s->d[0].cache);
     ((struct snapshot *)now)->swept = false;
     assert_int_equal(make(&s->d[0], "fam", "a2"), -EAGAIN);
