@@ -69,6 +69,23 @@ static void test_nothing_new_is_told_to_nobody(void **state)
     WAIT(s, &s->d[1], is_told, "");
 }
 
+/* An index that an earlier daemon saved says neither EEXIST nor that an id is free. */
+static void test_saved_index(void **state)
+{
+    struct scene *s = scene_start(state, 1);
+
+    assert_int_equal(make(&s->d[0], "fam", "a1"), 0);
+    WAIT(s, &s->d[0], ready, "a1");
+    cache_flush(s->d[0].cache);
+    _cleanup_snapshot_ const struct snapshot *now = cache_snapshot(s->d[0].cache);
+    ((struct snapshot *)now)->swept = false;
+    assert_int_equal(make(&s->d[0], "fam", "a2"), -EAGAIN);
+    assert_int_equal(make(&s->d[0], "fam", "a1"), -EAGAIN);
+    assert_int_equal(fake_ssm_sent(s->ssm, -1, "PutParameter", "/svcfs/a2"), 0);
+    ((struct snapshot *)now)->swept = true;
+    assert_int_equal(make(&s->d[0], "fam", "a1"), -EEXIST);
+}
+
 static void test_lost_race(void **state)
 {
     struct scene *s = scene_start(state, 2);
@@ -536,6 +553,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(nothing_new_is_told_to_nobody),
+        TEST(saved_index),
         TEST(mkdir_to_ready),
         TEST(lost_race),
         TEST(unclear_claim_done),
