@@ -53,7 +53,7 @@ struct build_input {
 /* 0 or -ENOMEM. */
 int build_snapshot(const struct build_input *in, const struct snapshot **ret);
 /* in->before with the changes: all that the overlay, the records and the blueprints say now and did
- * not when it was made. The sweeps must be those that it was made of. 0, -ENOMEM, or -EOPNOTSUPP:
- * that needs a whole build, since more depends on the change than itself (patch.c says what). */
+ * not when it was made. 0, -ENOMEM, or -EOPNOTSUPP: that needs a whole build, since more depends on
+ * the change than itself (patch.c says what). */
 int build_patch(const struct build_input *in, const struct changes *changes,
                 const struct snapshot **ret);

@@ -16,11 +16,12 @@
     {                                                                                              \
         return strcmp(((const type *)x)->member, ((const type *)y)->member);                       \
     }
-ORDER(order_by_key, struct index_resource, key)
 ORDER(order_by_link, struct index_resource, link)
-ORDER(order_services_by_name, struct index_service, name)
-ORDER(order_services_by_link, struct index_service, link)
-static ORDER(order_families, struct index_family, name)
+static ORDER(order_by_key, struct index_resource,
+             key) static ORDER(order_services_by_name, struct index_service,
+                               name) static ORDER(order_services_by_link, struct index_service,
+                                                  link) static ORDER(order_families,
+                                                                     struct index_family, name)
 
     /* Of one service and type. */
     int order_by_place(const void *x, const void *y)
@@ -31,7 +32,8 @@ static ORDER(order_families, struct index_family, name)
     return order ? order : strcmp(a->key, b->key);
 }
 
-int order_services_by_id(const void *x, const void *y)
+/* Of several with one id first what lives, then by family: the same at every build. */
+static int order_services_by_id(const void *x, const void *y)
 {
     const struct index_service *a = x, *b = y;
     int order = strcmp(a->id, b->id);

@@ -295,7 +295,7 @@ static int add_once(struct list *l, const struct index_resource *r)
     return l->n > 0 && l->items[l->n - 1] == r ? 0 : list_add(l, r);
 }
 
-static int try(struct build *b, const struct index_resource *r, const char *word, bool come)
+static int try_word(struct build *b, const struct index_resource *r, const char *word, bool come)
 {
     const struct snapshot_private *p = b->s->private_;
     const struct group_word from = {word, ""};
@@ -316,7 +316,7 @@ static int try(struct build *b, const struct index_resource *r, const char *word
 }
 
 /* Each resource on all groups that stand under one of its words. */
-static int try_all(struct build *b, const struct list *resources, bool come)
+static int try_words(struct build *b, const struct list *resources, bool come)
 {
     const struct snapshot_private *p = b->s->private_;
     bool open = p->n_words > 0 && !*p->words[0]->word;
@@ -329,7 +329,7 @@ static int try_all(struct build *b, const struct list *resources, bool come)
                                      open ? "" : NULL};
         for (size_t k = 0; e == 0 && k < ARRAY_SIZE(words); k++)
             if (words[k])
-                e = try(b, r, words[k], come);
+                e = try_word(b, r, words[k], come);
     }
     return e;
 }
@@ -406,9 +406,9 @@ int groups_pass(struct build *b)
     if (e == 0)
         e = finish_words(b);
     if (e == 0)
-        e = try_all(b, &b->resources.gone, false);
+        e = try_words(b, &b->resources.gone, false);
     if (e == 0)
-        e = try_all(b, &b->resources.come, true);
+        e = try_words(b, &b->resources.come, true);
     if (e == 0 && b->base)
         e = fill_new(b);
     return e == 0 ? finish_groups(b) : e;

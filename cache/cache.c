@@ -84,21 +84,19 @@ static struct build_input inputs(struct cache *c, const struct overlay *o)
  * next. */
 static int build_whole(struct cache *c, const struct snapshot **ret)
 {
-    struct overlay copy;
-    int r = overlay_copy(&c->overlay, &copy);
-
-    if (r < 0)
-        return r;
-    struct build_input in = inputs(c, &copy);
     _cleanup_(raw_resources_unrefp) struct raw_resources *resources =
         raw_resources_ref(c->resources);
     _cleanup_(raw_groups_unrefp) struct raw_groups *groups = raw_groups_ref(c->groups);
     _cleanup_free_ char *problem = c->groups_problem ? strdup(c->groups_problem) : NULL;
+    struct overlay copy;
+    int r = c->groups_problem && !problem ? -ENOMEM : overlay_copy(&c->overlay, &copy);
+
+    if (r < 0)
+        return r;
+    struct build_input in = inputs(c, &copy);
+    in.resources = resources;
+    in.groups = groups;
     in.groups_problem = problem;
-    if (c->groups_problem && !problem) {
-        overlay_done(&copy);
-        return -ENOMEM;
-    }
     changes_done(&c->overlay.changes);
     pthread_mutex_unlock(&c->lock);
     r = build_snapshot(&in, ret);

@@ -63,15 +63,8 @@ struct build {
     bool unplaced, contested; /* as in struct snapshot_private */
 };
 
-/* Resources by key, link and id; services by name, by link, and by id: of several with one id first
- * what lives, then by family. */
-int order_by_key(const void *x, const void *y);
-int order_by_link(const void *x, const void *y);
-int order_by_place(const void *x, const void *y);
-int order_services_by_name(const void *x, const void *y);
-int order_services_by_link(const void *x, const void *y);
-int order_services_by_id(const void *x, const void *y);
-int order_words(const void *x, const void *y);
+int order_by_link(const void *x, const void *y); /* of struct index_resource */
+int order_words(const void *x, const void *y);   /* of struct group_word */
 
 /* build.c. Runs the passes; takes nothing over. */
 typedef int (*build_pass)(struct build *b);

@@ -1,3 +1,4 @@
+/* Sorting and merging without a look at what a list holds, but for the string that orders it. */
 #include "cache/list.h"
 
 #include <assert.h>

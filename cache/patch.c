@@ -13,7 +13,8 @@
  *   two records that name one key, or a record and somebody's tags that disagree about it;
  *   a claim that died, where there are keys without a place: nobody knows what they carry;
  *   groups whose members were swept with them: they decide what is there at all;
- *   so many changes that a build is cheaper, and a chain of patches that has become long.
+ *   a new sweep, so many changes that a build is cheaper, and a chain of patches that has become
+ *     long.
  */
 #include "cache/draft.h"
 
@@ -301,8 +302,11 @@ int build_patch(const struct build_input *in, const struct changes *changes,
     const struct snapshot *base = in->before;
     struct build b = {.in = in, .base = base, .changes = changes};
 
-    if (!base || !base->whole || changes->all || base->private_->contested ||
-        base->private_->things->patches >= PATCHES_MAX)
+    if (!base || !base->whole || changes->all || base->private_->contested)
+        return -EOPNOTSUPP;
+    const struct things *made = base->private_->things;
+    if (made->resources != in->resources || made->groups != in->groups ||
+        made->patches >= PATCHES_MAX)
         return -EOPNOTSUPP;
     return build_run(&b, passes, ARRAY_SIZE(passes), ret);
 }

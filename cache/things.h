@@ -31,7 +31,7 @@ struct snapshot_private {
     struct arena *lists; /* the snapshot itself is in it */
     struct things *things;
     atomic_uint refs;
-    const struct index_service *const *ids; /* all services, see order_by_id */
+    const struct index_service *const *ids; /* all services, by id; with one id what lives first */
     size_t n_ids;
     const struct group_word *const *words; /* sorted by word, then group */
     size_t n_words;

@@ -102,6 +102,59 @@ static void test_arena(void **state)
     assert_true(arena_size(a) > 3 << 20);
 }
 
+/* Texts and aligned things share a chunk from its two ends and never meet. */
+static void test_arena_texts(void **state)
+{
+    _cleanup_(arena_freep) struct arena *a = arena_new();
+    unsigned char *things[2000];
+    char *texts[2000];
+    char name[16];
+    (void)state;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(texts); i++) {
+        snprintf(name, sizeof(name), "%u", i * 7919);
+        texts[i] = arena_strdup(a, name);
+        things[i] = arena_alloc(a, 24);
+        assert_int_equal(things[i][0] | things[i][23], 0);
+        memset(things[i], 0xff, 24);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(texts); i++) {
+        snprintf(name, sizeof(name), "%u", i * 7919);
+        assert_string_equal(texts[i], name);
+        assert_int_equal(things[i][0], 0xff);
+    }
+    const char *one = arena_intern(a, "one");
+    assert_ptr_equal(arena_intern(a, "one"), one);
+    for (unsigned i = 0; i < 10000; i++) { /* some of which take its place */
+        snprintf(name, sizeof(name), "%u", i);
+        assert_string_equal(arena_intern(a, name), name);
+    }
+    assert_string_equal(one, "one");
+    assert_string_equal(arena_intern(a, "one"), "one");
+}
+
+/* Keys are taken as they are, and looked up by what stands in them. */
+static void test_map_lent(void **state)
+{
+    _cleanup_(map_freep) struct map *m = map_new_lent();
+    struct map_iter it = {0};
+    char keys[100][8];
+    const char *key;
+    void *value;
+    (void)state;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
+        snprintf(keys[i], sizeof(keys[i]), "k%u", i);
+        assert_int_equal(map_put(m, keys[i], keys[i], NULL), 0);
+    }
+    assert_ptr_equal(map_get(m, "k7"), keys[7]);
+    assert_ptr_equal(map_remove(m, "k7"), keys[7]);
+    assert_null(map_get(m, "k7"));
+    while (map_next(m, &it, &key, &value))
+        assert_ptr_equal(key, value);
+    assert_int_equal(map_size(m), 99);
+}
+
 static void test_map(void **state)
 {
     _cleanup_(map_freep) struct map *m = map_new();
@@ -436,6 +489,8 @@ int main(void)
         cmocka_unit_test(test_arena_join),
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_map_churn),
+        cmocka_unit_test(test_arena_texts),
+        cmocka_unit_test(test_map_lent),
         cmocka_unit_test(test_hash),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_random),

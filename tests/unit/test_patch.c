@@ -229,6 +229,9 @@ static const char *const odd_keys[] = {"arn:aws:ec2:a:1:security-group/sg-1",
                                        "arn:aws:ec2:a:1:security-group/sg-2"};
 static const char *const things[] = {"mariadb/database/h:1+%s", "mariadb/user/h:1+%s",
                                      "elasticfilesystem/mount-target/fsmt-%s"};
+#define ANY_ID                                                                                     \
+    "{\"Type\":\"TAG_FILTERS_1_0\",\"Query\":\"{\\\"TagFilters\\\":[{\\\"Key\\\":"                 \
+    "\\\"service-id\\\"}]}\"}"
 static const char *const queries[] = {
     QUERY("service-family", "wp"),
     QUERY("service-id", "n1"),
@@ -236,8 +239,8 @@ static const char *const queries[] = {
     QUERY("service-family", "db"),
     QUERY("service-family", ""),
     "no query",
-    "{\"Type\":\"TAG_FILTERS_1_0\",\"Query\":\"{\\\"TagFilters\\\":[{\\\"Key\\\":"
-    "\\\"service-id\\\"}]}\"}"};
+    ANY_ID,
+};
 static const char *const groups[] = {"wp", "wp_n1", "own", "swept", "stack"};
 
 #define PICK(from) (from)[(size_t)rand() % ARRAY_SIZE(from)]
@@ -400,7 +403,7 @@ static struct world *random_world(unsigned seed)
     for (int i = 0; i < 12; i++)
         random_swept(w);
     world_group(w, "swept", QUERY("service-family", "wp"), NULL);
-    world_group(w, "any", queries[6], NULL);
+    world_group(w, "any", ANY_ID, NULL);
     world_group(w, "stack", NULL, members);
     world_group(w, "other", NULL, members);
     return w;
