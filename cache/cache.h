@@ -40,9 +40,9 @@ const struct snapshot *cache_sketch(struct cache *c);
  * are read at once, beside the sweep; the observers are called when they are there. Returns at
  * once. */
 void cache_want_family(struct cache *c, const char *family);
-/* 0, or the error with which that ended (the observers were called then, too): until it is asked
- * for again. */
-int cache_family_error(struct cache *c, const char *family, struct fault *f);
+/* 0, or the error with which that ended, if it did so after since_ms (monotonic): who waits since
+ * then is to be told, and the observers were called; who comes later asks again. */
+int cache_family_error(struct cache *c, const char *family, int64_t since_ms, struct fault *f);
 
 /* A sweep that begins after the call; returns when its snapshot is in force, or with its error, or
  * -ECANCELED. */

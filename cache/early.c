@@ -71,6 +71,7 @@ static void end_reading(struct cache *c, const char *family, struct raw_resource
     k->reading = false;
     k->resources = resources;
     k->fault = *f;
+    k->failed_ms = c->clock->monotonic_ms(c->clock);
     if (resources)
         cache_touch(c);
     c->failed |= !resources;
@@ -125,11 +126,11 @@ void cache_want_family(struct cache *c, const char *family)
     pthread_mutex_unlock(&c->lock);
 }
 
-int cache_family_error(struct cache *c, const char *family, struct fault *f)
+int cache_family_error(struct cache *c, const char *family, int64_t since_ms, struct fault *f)
 {
     pthread_mutex_lock(&c->lock);
     const struct sketch_family *k = map_get(c->sketch.families, family);
-    int r = k && k->fault.err ? fault_copy(f, &k->fault) : 0;
+    int r = k && k->fault.err && k->failed_ms > since_ms ? fault_copy(f, &k->fault) : 0;
     pthread_mutex_unlock(&c->lock);
     return r;
 }

@@ -13,6 +13,7 @@ struct sketch_family {
     bool reading;                    /* its pages are being read */
     struct raw_resources *resources; /* once they are read, or NULL */
     struct fault fault;              /* with which the last reading ended */
+    int64_t failed_ms;               /* when; monotonic */
 };
 
 struct sketch {
