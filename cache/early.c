@@ -6,8 +6,9 @@
  * resources of a family are read as soon as somebody waits for them, on a thread of their own. Both
  * end with the first whole sweep, and none of it is needed for that.
  *
- * The index is saved behind the sweeps: the refresher makes the file's content, a job writes it, so
- * that neither a reader nor a sweep waits for the disk.
+ * The index is saved behind the sweeps and at the end, as it is shown: with own writes that AWS
+ * does not show yet, which a user would miss after a restart. The refresher makes the file's
+ * content, a job writes it, so that neither a reader nor a sweep waits for the disk.
  */
 #include "cache/private.h"
 
@@ -159,12 +160,12 @@ bool early_load(struct cache *c)
     c->freshness.begun_wall_ms = r->begun_wall_ms;
     c->freshness.saved = true;
     pthread_mutex_unlock(&c->newest_lock);
-    c->saved_wall_ms = r->begun_wall_ms;
     return refresh_take(c, r, NULL) == 0;
 }
 
 struct saving {
     struct cache *cache;
+    uint64_t generation;
     int64_t begun_wall_ms;
     char *data;
     size_t len;
@@ -180,16 +181,18 @@ static void saving_free(struct saving *s)
 DEFINE_CLEANUP(struct saving *, saving_free)
 
 /* NULL: no memory, or too large. */
-static struct saving *saving_new(struct cache *c)
+static struct saving *saving_new(struct cache *c, const struct snapshot *s)
 {
     const struct saved_owner own = owner(c);
-    _cleanup_(saving_freep) struct saving *s = calloc(1, sizeof(*s));
+    _cleanup_(saving_freep) struct saving *saving = calloc(1, sizeof(*saving));
 
-    if (!s || saved_image(&own, c->resources, &s->data, &s->len) < 0)
+    if (!saving)
         return NULL;
-    s->cache = c;
-    s->begun_wall_ms = c->resources->begun_wall_ms;
-    return steal_ptr(s);
+    *saving = (struct saving){
+        .cache = c, .generation = s->generation, .begun_wall_ms = c->resources->begun_wall_ms};
+    if (saved_image(&own, s, saving->begun_wall_ms, &saving->data, &saving->len) < 0)
+        return NULL;
+    return steal_ptr(saving);
 }
 
 static void write_behind(void *arg)
@@ -203,44 +206,57 @@ static void write_behind(void *arg)
         log_debug("the index is not saved: %s", f.message);
     pthread_mutex_lock(&c->lock);
     c->saving = false;
-    if (r < 0)
-        c->unsaved = true; /* the next may be */
-    else
+    if (r == 0) {
+        c->saved_generation = s->generation;
         c->saved_wall_ms = s->begun_wall_ms;
+    }
     pthread_mutex_unlock(&c->lock);
+}
+
+/* Only what this daemon has read itself is worth it. */
+static const struct snapshot *worth_saving(struct cache *c)
+{
+    const struct snapshot *s = c->save_path ? cache_snapshot(c) : NULL;
+
+    if (s && !s->swept) {
+        snapshot_unref(s);
+        return NULL;
+    }
+    return s;
 }
 
 void early_save(struct cache *c)
 {
+    _cleanup_snapshot_ const struct snapshot *s = worth_saving(c);
     int64_t now = c->clock->monotonic_ms(c->clock);
 
-    if (!c->save_path || (c->saved_ms && now < c->saved_ms + SAVE_PAUSE_MS))
+    if (!s || (c->saved_ms && now < c->saved_ms + SAVE_PAUSE_MS))
         return;
     pthread_mutex_lock(&c->lock);
-    bool begin = c->unsaved && !c->saving;
-    if (begin) {
-        c->unsaved = false;
-        c->saving = true;
-    }
+    bool begin = s->generation != c->saved_generation && !c->saving;
+    c->saving |= begin;
     pthread_mutex_unlock(&c->lock);
     if (!begin)
         return;
     c->saved_ms = now;
-    struct saving *s = saving_new(c);
-    if (s && jobs_add(c->side_jobs, write_behind, s) == 0)
+    struct saving *saving = saving_new(c, s);
+    if (saving && jobs_add(c->side_jobs, write_behind, saving) == 0)
         return;
-    saving_free(s);
+    saving_free(saving);
     pthread_mutex_lock(&c->lock);
     c->saving = false;
-    c->unsaved = true;
     pthread_mutex_unlock(&c->lock);
 }
 
+/* Also where nothing has changed: then its age is news. */
 void early_save_last(struct cache *c)
 {
-    if (!c->save_path || !c->resources || c->resources->begun_wall_ms == c->saved_wall_ms)
+    _cleanup_snapshot_ const struct snapshot *s = worth_saving(c);
+
+    if (!s ||
+        (s->generation == c->saved_generation && c->resources->begun_wall_ms == c->saved_wall_ms))
         return;
-    struct saving *s = saving_new(c);
-    if (s)
-        write_behind(s);
+    struct saving *saving = saving_new(c, s);
+    if (saving)
+        write_behind(saving);
 }

@@ -47,9 +47,9 @@ struct cache {
     bool groups_due;       /* there was a sweep since the groups were swept */
     uint64_t wanted, done; /* sweeps asked for; begun after that many were asked for, and ended */
     bool failed;           /* a sweep or a family's reading failed: observers are to be told */
-    bool unsaved;          /* a sweep changed something since the index was saved */
     bool saving;           /* a job is at it */
-    int64_t saved_wall_ms; /* begin of the sweep that is saved; 0: none */
+    uint64_t saved_generation; /* of the snapshot that is saved; 0: none */
+    int64_t saved_wall_ms;     /* begin of its sweep */
     struct pace pace;
 
     pthread_mutex_t newest_lock;

@@ -113,7 +113,6 @@ static void end(struct cache *c, uint64_t goal, int result, bool changed)
         pace_succeeded(&c->pace, now, changed);
     else
         pace_failed(&c->pace, now);
-    c->unsaved |= changed;
     c->done = goal;
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
