@@ -77,7 +77,7 @@ static struct type_draft *draft_type(struct build *b, const char *service, const
 /* The base's types too, since all of them will stand in the new arrays. */
 static int begin_types(struct build *b)
 {
-    for (size_t i = 0; b->base && i < b->base->n_kinds; i++) {
+    for (size_t i = 0; i < b->base->n_kinds; i++) {
         const struct index_kind *k = &b->base->kinds[i];
         for (size_t j = 0; j < k->n_types; j++) {
             struct type_draft *t = draft_type(b, k->name, k->types[j].name);
@@ -389,6 +389,7 @@ int finish_listings(struct build *b)
     p->ids =
         edit_apply(&b->ids, b->lists, hidden->ids, hidden->n_ids, order_services_by_id, &p->n_ids);
     p->unplaced = b->unplaced || hidden->unplaced; /* a patch does not look whether all went */
+    p->strays = b->strays || hidden->strays;       /* neither here */
     p->contested = b->contested;
     return s->resources && s->services && p->ids ? 0 : -ENOMEM;
 }

@@ -4,8 +4,8 @@
  *
  * Thousands of groups times all resources would be quadratic. So each group stands under its words
  * (things.h), and a resource is tried only on the groups that stand under one of its own. A patch
- * thus tries what it touches, and the members of a group change where it stands; a group that it
- * defines anew looks at all resources once.
+ * thus tries what it touches, and the members of a group change where it stands; for a group that
+ * it defines anew the services that are asked for are looked up, or all resources tried once.
  */
 #include "cache/draft.h"
 
@@ -40,6 +40,15 @@ static int order_groups(const void *x, const void *y)
 
 /* --- queries --- */
 
+static bool is_value(const struct filter *f, const char *text)
+{
+    bool found = false;
+
+    for (size_t i = 0; !found && i < f->n_values; i++)
+        found = streq(f->values[i], text);
+    return found;
+}
+
 static int read_filter(struct arena *a, json_t *from, struct filter *f)
 {
     const char *key = json_string_value(json_object_get(from, "Key"));
@@ -55,7 +64,8 @@ static int read_filter(struct arena *a, json_t *from, struct filter *f)
         const char *text = arena_strdup(a, json_is_string(v) ? json_string_value(v) : "");
         if (!text)
             return -ENOMEM;
-        f->values[f->n_values++] = text;
+        if (!is_value(f, text)) /* one may be named twice */
+            f->values[f->n_values++] = text;
     }
     return 0;
 }
@@ -86,11 +96,8 @@ static struct group_query *read_query(struct build *b, const char *query)
 static bool filter_matches(const struct filter *f, const struct index_resource *r)
 {
     const char *has = index_tag(r, f->key);
-    bool found = has && f->n_values == 0;
 
-    for (size_t i = 0; has && !found && i < f->n_values; i++)
-        found = streq(f->values[i], has);
-    return found;
+    return has && (f->n_values == 0 || is_value(f, has));
 }
 
 static bool query_matches(const struct group_query *q, const struct index_resource *r)
@@ -135,12 +142,8 @@ static int add_query_words(struct build *b, const struct group_draft *g)
     if (!f)
         return g->query->n > 0 ? add_word(b, "", g->group.name) : 0;
     for (size_t i = 0; e == 0 && i < f->n_values; i++) {
-        bool twice = false;
-        for (size_t k = 0; k < i && !twice; k++)
-            twice = streq(f->values[k], f->values[i]);
-        const char *word = twice ? NULL : arena_strdup(b->things, f->values[i]);
-        if (!twice)
-            e = word ? add_word(b, word, g->group.name) : -ENOMEM;
+        const char *word = arena_strdup(b->things, f->values[i]);
+        e = word ? add_word(b, word, g->group.name) : -ENOMEM;
     }
     return e;
 }
@@ -334,6 +337,32 @@ static int try_words(struct build *b, const struct list *resources, bool come)
     return e;
 }
 
+static int fill_from(struct group_draft *g, const struct index_resource *const *from, size_t n)
+{
+    int e = 0;
+
+    for (size_t i = 0; e == 0 && i < n; i++)
+        if (query_matches(g->query, from[i]))
+            e = list_add(&g->members.come, from[i]);
+    return e;
+}
+
+/* A group of all resources, or, where it asks for services, of theirs. */
+static int fill(struct build *b, struct group_draft *g)
+{
+    const struct filter *f = telling_filter(b, g->query);
+    const struct snapshot_private *p = b->s->private_;
+    int e = 0;
+
+    if (!f || !streq(f->key, b->in->service_tag) || p->strays)
+        return fill_from(g, b->s->resources, b->s->n_resources);
+    for (size_t v = 0; v < f->n_values; v++)
+        for (size_t i = snapshot_place_of_id(b->s, f->values[v]);
+             e == 0 && i < p->n_ids && streq(p->ids[i]->id, f->values[v]); i++)
+            e = fill_from(g, p->ids[i]->resources, p->ids[i]->n_resources);
+    return e;
+}
+
 /* What a patch defines anew. */
 static int fill_new(struct build *b)
 {
@@ -343,9 +372,7 @@ static int fill_new(struct build *b)
 
     while (e == 0 && map_next(b->changes->groups, &it, &name, NULL)) {
         struct group_draft *g = map_get(b->groups, name);
-        for (size_t i = 0; e == 0 && g && i < b->s->n_resources; i++)
-            if (query_matches(g->query, b->s->resources[i]))
-                e = list_add(&g->members.come, b->s->resources[i]);
+        e = g ? fill(b, g) : 0;
     }
     return e;
 }

@@ -143,13 +143,15 @@ struct service_draft *draft_service(struct build *b, struct family_draft *f, con
 static int hang(struct build *b, const struct resource_draft *d)
 {
     struct index_resource *r = d->resource;
-    const char *family = index_tag(r, b->in->family_tag), *id = index_tag(r, b->in->service_tag);
+    const char *family = index_tag(r, b->in->family_tag), *tag = index_tag(r, b->in->service_tag);
     const struct overlay_record *rec = d->record ? d->record : d->named;
+    const char *id = tag;
 
     if (rec && (d->record || !family || !id)) {
         family = rec->family;
         id = rec->id;
     }
+    b->strays |= tag && (!family || !streq(tag, id));
     if (!family)
         return id ? problem_come(b, problem_homeless(b, r)) : 0;
     struct family_draft *f = draft_family(b, family);

@@ -60,7 +60,7 @@ struct build {
     struct map *types;        /* "SERVICE/TYPE" → struct type_draft * */
     struct map *groups;       /* name → struct group_draft * */
     struct edit links, ids, problems, group_words;
-    bool unplaced, contested; /* as in struct snapshot_private */
+    bool unplaced, strays, contested; /* as in struct snapshot_private */
 };
 
 int order_by_link(const void *x, const void *y); /* of struct index_resource */

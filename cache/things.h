@@ -37,6 +37,7 @@ struct snapshot_private {
     size_t n_words;
     bool key_words; /* some are keys of members */
     bool unplaced;  /* there are keys without a place, of which nothing but a problem is kept */
+    bool strays;    /* some resources carry the id of a service that they do not belong to */
     bool contested; /* two records name one key, or somebody's tags another service than a record */
 };
 

@@ -200,8 +200,12 @@ static void check_times(const struct snapshot *old, const struct snapshot *now)
 
 /* --- random changes --- */
 
-static const char *const families[] = {"wp", "db", "a@b", "plan"};
-static const char *const ids[] = {"n1", "n2", "n3", "n4", "n5", "services.tsv", "x/y", "n8"};
+/* Longer than a name may be. */
+#define TEN "0123456789"
+#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+static const char *const families[] = {"wp", "db", "a@b", "plan", "long" LONG LONG};
+static const char *const ids[] = {"n1",           "n2",  "n3", "n4",          "n5",
+                                  "services.tsv", "x/y", "n8", "id" LONG LONG};
 static const char *const claims[] = {"c1", "c2", "c3", "c4", "c5", "c6"};
 static const char *const phases[] = {"creating", "ready", "failed", "deleting"};
 static const char *const keys[] = {
@@ -253,16 +257,22 @@ static bool chance(int percent)
 /* Mostly an id has its family: ids in two families make a patch refuse. */
 static const char *random_id(const char *family)
 {
+    static const size_t first[] = {0, 4, 6, 7, 8}, n[] = {4, 2, 1, 1, 1}; /* of ids, by family */
+
     if (!family || chance(2))
         return PICK(ids);
-    return streq(family, "wp")   ? ids[rand() % 4]
-           : streq(family, "db") ? ids[4 + rand() % 2]
-                                 : ids[6];
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+        if (streq(families[i], family))
+            return ids[first[i] + (size_t)rand() % n[i]];
+    return NULL;
 }
+
+/* No tag of a service that its carrier does not belong to: groups are then filled another way. */
+static bool tidy;
 
 static size_t random_tags(struct index_tag *tags)
 {
-    const char *family = chance(85) ? PICK(families) : NULL;
+    const char *family = tidy || chance(85) ? PICK(families) : NULL;
     size_t n = 0;
 
     if (family)
@@ -282,7 +292,9 @@ static size_t random_tags(struct index_tag *tags)
 
 static const char *random_key(void)
 {
-    return chance(2) ? PICK(odd_keys) : PICK(keys);
+    const char *key = chance(2) ? PICK(odd_keys) : PICK(keys);
+
+    return tidy && strstr(key, "/svcfs/") ? keys[0] : key;
 }
 
 static void random_swept(struct world *w)
@@ -416,6 +428,7 @@ static void test_random(void **state)
     (void)state;
 
     for (unsigned seed = 1; seed <= WORLDS; seed++) {
+        tidy = seed % 2;
         _cleanup_world_ struct world *w = random_world(seed);
         _cleanup_snapshot_ const struct snapshot *last = world_build(w);
         for (int i = 0; i < STEPS; i++) {
@@ -521,6 +534,25 @@ static void test_shares(void **state)
     snapshot_unref(now);
 }
 
+/* A new group of services that stand in the base. */
+static void test_new_group(void **state)
+{
+    static const char query[] =
+        "{\"Type\":\"TAG_FILTERS_1_0\",\"Query\":\"{\\\"TagFilters\\\":[{\\\"Key\\\":"
+        "\\\"service-id\\\",\\\"Values\\\":[\\\"n7\\\",\\\"n9\\\",\\\"n7\\\",\\\"n\\\"]}]}\"}";
+    _cleanup_world_ struct world *w = large_world();
+    _cleanup_snapshot_ const struct snapshot *base = world_build(w);
+    (void)state;
+
+    w->in.before = base;
+    assert_int_equal(overlay_put_group(&w->overlay, "two", "arn", query, 0), 0);
+    _cleanup_snapshot_ const struct snapshot *whole = world_build(w);
+    _cleanup_snapshot_ const struct snapshot *now = patched(w, base);
+    assert_false(now->private_->strays);
+    assert_int_equal(snapshot_group(now, "two")->n_resources, 6);
+    equal(now, whole);
+}
+
 /* The chain of patches ends; nothing that it made is lost on the way. */
 static void test_chain(void **state)
 {
@@ -621,9 +653,8 @@ static void test_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_shares),
-        cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_random),    cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_new_group), cmocka_unit_test(test_chain),
         cmocka_unit_test(test_refuses),
     };
 
