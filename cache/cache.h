@@ -87,7 +87,7 @@ int cache_remove_record(struct cache *c, const char *id, const char *claim);
 int cache_set_blueprints(struct cache *c, const char *const *families, size_t n);
 
 /* Called on the publishing thread after each publish (of sketches too), without any lock; old is
- * NULL at first. Also called with now == old when a sweep ended in an error (so that who waits for
- * a first snapshot can be answered). At most 4; register before cache_start. */
+ * NULL at first. Also called with now == old when a sweep, or the reading of a family, ended in an
+ * error (so that who waits can be answered). At most 4; register before cache_start. */
 typedef void (*cache_observer)(void *arg, const struct snapshot *old, const struct snapshot *now);
 void cache_observe(struct cache *c, cache_observer fn, void *arg);

@@ -6,8 +6,9 @@
  * resources of a family are read as soon as somebody waits for them, on a thread of their own. Both
  * end with the first whole sweep, and none of it is needed for that.
  *
- * The index is saved behind the sweeps: the refresher makes the file's content, a job writes it, so
- * that neither a reader nor a sweep waits for the disk.
+ * The index is saved behind the sweeps and at the end, as it is shown: with own writes that AWS
+ * does not show yet, which a user would miss after a restart. The refresher makes the file's
+ * content, a job writes it, so that neither a reader nor a sweep waits for the disk.
  */
 #include "cache/private.h"
 
@@ -153,12 +154,7 @@ bool early_load(struct cache *c)
     c->freshness.begun_wall_ms = r->begun_wall_ms;
     c->freshness.saved = true;
     pthread_mutex_unlock(&c->newest_lock);
-    c->saved_wall_ms = r->begun_wall_ms;
-    if (refresh_take(c, r, NULL) < 0)
-        return false;
-    _cleanup_snapshot_ const struct snapshot *snap = cache_snapshot(c);
-    c->saved_generation = snap ? snap->generation : 0;
-    return true;
+    return refresh_take(c, r, NULL) == 0;
 }
 
 struct saving {
@@ -178,36 +174,19 @@ static void saving_free(struct saving *s)
 }
 DEFINE_CLEANUP(struct saving *, saving_free)
 
-/* What the snapshot shows, own writes too, as a sweep would bring it. NULL: no memory. */
-static struct raw_resources *shown(const struct cache *c, const struct snapshot *snap)
-{
-    _cleanup_(raw_resources_unrefp) struct raw_resources *all = raw_resources_new();
-
-    for (size_t i = 0; all && i < snap->n_resources; i++) {
-        const struct index_resource *r = snap->resources[i];
-        const struct raw_resource raw = {.key = r->key, .tags = r->tags, .n_tags = r->n_tags};
-        if (r->has_arn && (index_tag(r, c->family_tag) || index_tag(r, c->service_tag)) &&
-            raw_copy(all, &raw) < 0)
-            return NULL;
-    }
-    if (all)
-        all->begun_wall_ms = c->resources->begun_wall_ms;
-    return steal_ptr(all);
-}
-
 /* NULL: no memory, or too large. */
-static struct saving *saving_new(struct cache *c, const struct snapshot *snap)
+static struct saving *saving_new(struct cache *c, const struct snapshot *s)
 {
     const struct saved_owner own = owner(c);
-    _cleanup_(raw_resources_unrefp) struct raw_resources *all = shown(c, snap);
-    _cleanup_(saving_freep) struct saving *s = calloc(1, sizeof(*s));
+    _cleanup_(saving_freep) struct saving *saving = calloc(1, sizeof(*saving));
 
-    if (!s || !all || saved_image(&own, all, &s->data, &s->len) < 0)
+    if (!saving)
         return NULL;
-    s->cache = c;
-    s->generation = snap->generation;
-    s->begun_wall_ms = all->begun_wall_ms;
-    return steal_ptr(s);
+    *saving = (struct saving){
+        .cache = c, .generation = s->generation, .begun_wall_ms = c->resources->begun_wall_ms};
+    if (saved_image(&own, s, saving->begun_wall_ms, &saving->data, &saving->len) < 0)
+        return NULL;
+    return steal_ptr(saving);
 }
 
 static void write_behind(void *arg)
@@ -228,38 +207,50 @@ static void write_behind(void *arg)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* Only what this daemon has read itself is worth it. */
+static const struct snapshot *worth_saving(struct cache *c)
+{
+    const struct snapshot *s = c->save_path ? cache_snapshot(c) : NULL;
+
+    if (s && !s->swept) {
+        snapshot_unref(s);
+        return NULL;
+    }
+    return s;
+}
+
 void early_save(struct cache *c)
 {
-    _cleanup_snapshot_ const struct snapshot *snap = cache_snapshot(c);
+    _cleanup_snapshot_ const struct snapshot *s = worth_saving(c);
     int64_t now = c->clock->monotonic_ms(c->clock);
 
-    if (!c->save_path || !snap || (c->saved_ms && now < c->saved_ms + SAVE_PAUSE_MS))
+    if (!s || (c->saved_ms && now < c->saved_ms + SAVE_PAUSE_MS))
         return;
     pthread_mutex_lock(&c->lock);
-    bool begin = snap->generation != c->saved_generation && !c->saving;
-    c->saving = c->saving || begin;
+    bool begin = s->generation != c->saved_generation && !c->saving;
+    c->saving |= begin;
     pthread_mutex_unlock(&c->lock);
     if (!begin)
         return;
     c->saved_ms = now;
-    struct saving *s = saving_new(c, snap);
-    if (s && jobs_add(c->side_jobs, write_behind, s) == 0)
+    struct saving *saving = saving_new(c, s);
+    if (saving && jobs_add(c->side_jobs, write_behind, saving) == 0)
         return;
-    saving_free(s);
+    saving_free(saving);
     pthread_mutex_lock(&c->lock);
     c->saving = false;
     pthread_mutex_unlock(&c->lock);
 }
 
+/* Also where nothing has changed: then its age is news. */
 void early_save_last(struct cache *c)
 {
-    _cleanup_snapshot_ const struct snapshot *snap = cache_snapshot(c);
+    _cleanup_snapshot_ const struct snapshot *s = worth_saving(c);
 
-    if (!c->save_path || !snap ||
-        (snap->generation == c->saved_generation &&
-         c->resources->begun_wall_ms == c->saved_wall_ms))
+    if (!s ||
+        (s->generation == c->saved_generation && c->resources->begun_wall_ms == c->saved_wall_ms))
         return;
-    struct saving *s = saving_new(c, snap);
-    if (s)
-        write_behind(s);
+    struct saving *saving = saving_new(c, s);
+    if (saving)
+        write_behind(saving);
 }

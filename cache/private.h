@@ -49,7 +49,7 @@ struct cache {
     bool failed;           /* a sweep or a family's reading failed: observers are to be told */
     bool saving;           /* a job is at it */
     uint64_t saved_generation; /* of the snapshot that is saved; 0: none */
-    int64_t saved_wall_ms;     /* begin of the sweep that it shows */
+    int64_t saved_wall_ms;     /* begin of its sweep */
     struct pace pace;
 
     pthread_mutex_t newest_lock;

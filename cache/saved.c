@@ -63,43 +63,53 @@ static void put_string(struct writer *w, const char *s)
     put(w, s, n);
 }
 
-static void put_all(struct writer *w, const struct saved_owner *o, const struct raw_resources *r)
+static bool is_saved(const struct saved_owner *o, const struct index_resource *r)
+{
+    return r->has_arn && (index_tag(r, o->family_tag) || index_tag(r, o->service_tag));
+}
+
+static void put_resource(struct writer *w, const struct index_resource *r)
+{
+    put_string(w, r->key);
+    put_32(w, (uint32_t)r->n_tags);
+    for (size_t i = 0; i < r->n_tags; i++) {
+        put_string(w, r->tags[i].key);
+        put_string(w, r->tags[i].value);
+    }
+}
+
+static void put_all(struct writer *w, const struct saved_owner *o, const struct snapshot *s,
+                    int64_t begun_wall_ms)
 {
     const char *const strings[] = {o->account,  o->region,     o->partition,
                                    o->endpoint, o->family_tag, o->service_tag};
-    struct map_iter it = {0};
-    const char *key;
-    void *value;
+    uint32_t n = 0;
 
     put(w, magic, strlen(magic));
     for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
         put_string(w, strings[i]);
-    put_64(w, (uint64_t)r->begun_wall_ms);
-    put_32(w, (uint32_t)map_size(r->by_key));
-    while (map_next(r->by_key, &it, &key, &value)) {
-        const struct raw_resource *one = value;
-        put_string(w, key);
-        put_32(w, (uint32_t)one->n_tags);
-        for (size_t i = 0; i < one->n_tags; i++) {
-            put_string(w, one->tags[i].key);
-            put_string(w, one->tags[i].value);
-        }
-    }
+    put_64(w, (uint64_t)begun_wall_ms);
+    for (size_t i = 0; i < s->n_resources; i++)
+        n += is_saved(o, s->resources[i]);
+    put_32(w, n);
+    for (size_t i = 0; i < s->n_resources; i++)
+        if (is_saved(o, s->resources[i]))
+            put_resource(w, s->resources[i]);
 }
 
-int saved_image(const struct saved_owner *o, const struct raw_resources *r, char **ret,
-                size_t *ret_len)
+int saved_image(const struct saved_owner *o, const struct snapshot *s, int64_t begun_wall_ms,
+                char **ret, size_t *ret_len)
 {
     struct writer w = {0};
 
-    put_all(&w, o, r);
+    put_all(&w, o, s, begun_wall_ms);
     if (w.len > IMAGE_MAX - sizeof(uint64_t))
         return -EFBIG;
     w.at = malloc(w.len + sizeof(uint64_t));
     if (!w.at)
         return -ENOMEM;
     w.len = 0;
-    put_all(&w, o, r);
+    put_all(&w, o, s, begun_wall_ms);
     put_64(&w, hash_stable(w.at, w.len));
     *ret = w.at;
     *ret_len = w.len;

@@ -1,10 +1,11 @@
 /*
- * The saved index: what the last sweep said, in a file of the user's own, so that a daemon that
- * starts has something to show. A view and nothing else: it may be old, or missing.
+ * The saved index: what a snapshot shows, own writes too, in a file of the user's own, so that a
+ * daemon that starts has something to show. A view and nothing else: it may be old, or missing.
  */
 #pragma once
 
 #include "base/fault.h"
+#include "cache/lookup.h"
 #include "cache/raw.h"
 
 /* Whose index it is. All of it must be the same for a file to be taken. */
@@ -12,9 +13,10 @@ struct saved_owner {
     const char *account, *region, *partition, *endpoint, *family_tag, *service_tag;
 };
 
-/* The file's content, malloc'ed. 0, -ENOMEM, -EFBIG. */
-int saved_image(const struct saved_owner *o, const struct raw_resources *r, char **ret,
-                size_t *ret_len);
+/* The file's content, malloc'ed: all of s that has an ARN and one of the tags. begun_wall_ms: of
+ * the sweep that it was built of. 0, -ENOMEM, -EFBIG. */
+int saved_image(const struct saved_owner *o, const struct snapshot *s, int64_t begun_wall_ms,
+                char **ret, size_t *ret_len);
 /* The way back; the data may be anybody's. -EPROTO, -ENOMEM. */
 int saved_parse(const struct saved_owner *o, const char *data, size_t len,
                 struct raw_resources **ret, struct fault *f);

@@ -42,7 +42,7 @@ def test_error_is_the_same_on_every_mount_and_after_a_restart(lab, mount):
     assert other.read("families", FAMILY, "site1", "error") == text
     mount.stop()
     mount.restart()
-    assert mount.status(FAMILY, "site1") == "failed", "the record's tag tells, before the record is read"
+    wait_until(lambda: mount.status(FAMILY, "site1") == "failed", 30, "the record or its tag", 0.1)
     wait_until(lambda: mount.read("families", FAMILY, "site1", "error") == text, 30, "the record to be read", 0.1)
 
 

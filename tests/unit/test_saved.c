@@ -50,8 +50,10 @@ static void image(char **ret, size_t *ret_len)
     world_add(w, SG("sg-1"), FAMILY("wp"), SERVICE("n1"), "Name=");
     world_add(w, SG("sg-2"), SERVICE("stray"));
     world_add_tags(w, "arn:aws:s3:::none", (const char *const[]){NULL});
-    w->swept->begun_wall_ms = 1795348800000;
-    assert_int_equal(saved_image(&owner, w->swept, ret, ret_len), 0);
+    overlay_put(&w->overlay, SG("sg-3"), (const struct index_tag[]){{"service-family", "new"}}, 1,
+                NULL, 0);
+    _cleanup_snapshot_ const struct snapshot *s = world_build(w);
+    assert_int_equal(saved_image(&owner, s, 1795348800000, ret, ret_len), 0);
 }
 
 static void check_there(const struct raw_resources *r)
@@ -64,6 +66,8 @@ static void check_there(const struct raw_resources *r)
     assert_string_equal(one->tags[0].key, "Name");
     assert_string_equal(one->tags[0].value, "");
     assert_string_equal(raw_tag(one, "service-id"), "n1");
+    assert_null(map_get(r->by_key, "arn:aws:s3:::none")); /* it has neither tag */
+    assert_non_null(map_get(r->by_key, SG("sg-3")));      /* an own write */
 }
 
 static void test_round(void **state)
