@@ -58,7 +58,8 @@ class Row:
 
     def cells(self):
         counted = "-" if self.counts is None else " ".join(f"{k} {v}" for k, v in sorted(self.counts.items())) or "0"
-        return [str(self.number), self.what, "-" if self.value is None else f"{self.value:.3g} {self.unit}",
+        value = "-" if self.value is None else f"{self.value:.{3 if self.value < 1000 else 4}g} {self.unit}".strip()
+        return [str(self.number), self.what, value,
                 "" if self.limit is None else f"≤ {self.limit:g}", counted, self.verdict]
 
 

@@ -4,10 +4,11 @@ A round: some things change in the account; a refresh is written; when the write
 whatever a reader begins to ask from then on must show it:
 - listings and contents at once: their pages are dropped before the write is answered;
 - whether a name is there soon after: names are told on a thread of their own, for which nothing ever waits (design.md).
-Until then the readers ask for exactly those directories that are about to change, and throw the kernel's pages of them
-away first, so that a READDIR is always under way when the snapshot changes hands: an answer from before that arrives
-after would stand in the cache for ever (fuse-facts.md 29). So each reader looks as soon as the write has returned, with
-the others' requests still in flight, and the driver looks once more when all is quiet.
+Until then the readers ask for exactly what is about to change. In every other round, by chance, they leave the kernel what
+it has, so that only a notification takes it away. In the others they throw it away before each look, so that a READDIR is
+always under way when the snapshot changes hands: an answer from before that arrives after would stand in the cache for
+ever (fuse-facts.md 29). Each reader looks as soon as the write has returned, with the others' requests still in flight,
+and the driver looks once more when all is quiet.
 
 What comes and goes is drawn from a fixed stock, so the daemon's memory, nodes, descriptors and threads must not grow.
 
@@ -200,7 +201,7 @@ class Soak:
         arn = chance.choice(self.stable)
         for path in (truth.path, path_of(arn) + "/tags/Name"):
             try:
-                self._ask(self.mount.at(path), chance.random() < 0.7)
+                self._ask(self.mount.at(path), self.fresh)
             except OSError as error:
                 if error.errno != errno.ENOENT or path != truth.path:
                     self.wrong.append(f"{path}: {error}")
@@ -228,7 +229,10 @@ class Soak:
     # The driver
 
     def _round(self):
+        self.fresh = self.change.random.random() < 0.5
         self.truths = self.change.round()
+        for truth in self.truths:
+            truth.problem(self.mount.path)      # the kernel has it now, as it was
         self.published.clear()
         self.meet.wait()
         try:
