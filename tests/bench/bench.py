@@ -338,7 +338,7 @@ def main():
             remove_tree(directory)
     print(table(sorted(rows, key=lambda row: row.number)))
     if memory_is_paged_out():
-        print("\nThis kernel pages idle memory out (DAMON), listings and files of the mount too: nothing stays warm for long.")
+        print("\nThis kernel pages idle memory out (DAMON), the mount's listings and files too: nothing stays warm for long.")
     return 1 if any(row.verdict == "over" for row in rows) else 0
 
 
