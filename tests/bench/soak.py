@@ -12,7 +12,7 @@ and the driver looks once more when all is quiet.
 
 What comes and goes is drawn from a fixed stock, so the daemon's memory, nodes, descriptors and threads must not grow.
 
-    python -m tests.bench.soak [--refreshes N] [--services N] [--seed N]
+    tools/bench --soak [REFRESHES] [--services N] [--seed N]
 """
 import argparse
 import dataclasses
