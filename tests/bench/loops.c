@@ -168,7 +168,7 @@ static void read_paths(struct list *list)
 int main(int argc, char *argv[])
 {
     const struct loop *found = NULL;
-    struct list list = {0};
+    static struct list list; /* never freed, and no leak */
 
     for (size_t i = 0; argc > 2 && i < sizeof(loops) / sizeof(loops[0]); i++)
         if (strcmp(argv[2], loops[i].name) == 0)

@@ -84,9 +84,9 @@ class Watch:
     def __enter__(self):
         self._process = subprocess.Popen(self._command, cwd=self._directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                          stderr=subprocess.PIPE, text=True, preexec_fn=process.dies_with_parent)
-        self._process.stdin.write("".join(p + "\n" for p in self._paths))
-        self._process.stdin.close()
-        self._process.stdin = None
+        with self._process.stdin as stdin:
+            stdin.write("".join(p + "\n" for p in self._paths))
+        self._process.stdin = None          # communicate() would write to it
         self._process.stdout.readline()     # "watching"
         return self
 
@@ -152,9 +152,9 @@ class Metrics:
         self._readings, self._cost = 0, {}
         self.there = os.path.exists(self._path)
         if self.there:
-            first, second, third = self._quiet(), self._read(), self._read()
-            self._cost = {k: third[k] - second.get(k, 0) for k in third}
-            del first
+            self._quiet()
+            first, second = self._read(), self._read()
+            self._cost = {k: second[k] - first.get(k, 0) for k in second}
 
     def _read(self):
         descriptor = os.open(self._path, os.O_RDONLY)

@@ -271,7 +271,8 @@ class Stub:
     def _describe_secret(self, request):
         def describe(arn):
             tags = self.world.resources[arn].tags
-            return {"ARN": arn, "Name": arn.split(":secret:")[1][:-7], "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
+            return {"ARN": arn, "Name": arn.split(":secret:")[1][:-7],
+                    "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
         return self._on_secret(request, describe)
 
     def _delete_secret(self, request):

@@ -60,10 +60,9 @@ class Resource:
     tags: dict
     entry: bytes = None     # as GetResources writes it; made when asked for
 
-    @property
-    def type(self):
-        service, kind, _ = place(self.arn)
-        return f"{service}:{kind}"
+    def __post_init__(self):
+        self.service, kind, _ = place(self.arn)
+        self.type = f"{self.service}:{kind}"    # as a filter names it
 
     def wire(self):
         if self.entry is None:
@@ -176,7 +175,7 @@ class World:
             tags = resource.tags
             if not all(k in tags and (not values or tags[k] in values) for k, values in filters):
                 return False
-            return not types or resource.type in types or resource.type.split(":")[0] in types
+            return not types or resource.type in types or resource.service in types
         return [r for r in self.resources.values() if fits(r)]
 
     def types(self):
