@@ -26,7 +26,7 @@
 #include "fs/park.h"
 #include "fs/work.h"
 
-enum { THREADS = 4, DRAIN_MS = 3000, DRAIN_LOOK_MS = 10 };
+enum { DRAIN_MS = 3000, DRAIN_LOOK_MS = 10 };
 
 /* What libfuse had to say last, for our one line. Written before the session serves. */
 static char fuse_said[256];
@@ -137,18 +137,14 @@ static int start_threads(struct fs *fs, struct fault *f)
     return r ? r : provision_start(fs->provision, f);
 }
 
+/* One thread: all that it answers comes from memory, and what waits is handed on. A second one made
+ * nothing faster, since a request then wakes whichever sleeps longer. */
 static int serve(struct fs *fs, struct fault *f)
 {
-    struct fuse_loop_config *config = fuse_loop_cfg_create();
     int r;
 
-    if (!config)
-        return fault_set(f, -ENOMEM, "no memory");
-    fuse_loop_cfg_set_max_threads(config, THREADS);
-    fuse_loop_cfg_set_idle_threads(config, THREADS);
     serving = true;
-    r = fuse_session_loop_mt(fs->session, config);
-    fuse_loop_cfg_destroy(config);
+    r = fuse_session_loop(fs->session);
     return r < 0 ? fault_set(f, r, "the FUSE session broke: %s", strerror(-r)) : 0;
 }
 
