@@ -141,19 +141,26 @@ static void memo_put(struct content_memo *m, const char *family, uint64_t epoch,
     memo_done(&old);
 }
 
+bool content_kept(struct place *p)
+{
+    bool is_long = kind_row(p->key->kind)->flags & KIND_F_LONG;
+
+    /* A place that is older than the present epoch may hold what is outdated: it is not the one to
+     * remember, nor to be answered from memory. */
+    if (!p->content && is_long && p->epoch == notify_epoch(p->fs->notify))
+        p->content = memo_get(p->fs->contents, p->family->name, p->epoch);
+    return p->content;
+}
+
 int content_get(struct place *p, struct fault *f)
 {
-    bool table = p->key->kind == KIND_SERVICES_TSV;
-    uint64_t epoch = notify_epoch(p->fs->notify);
+    bool is_long = kind_row(p->key->kind)->flags & KIND_F_LONG;
     int r;
 
-    /* A place that is older than the present epoch is not the one to remember. */
-    if (table && p->epoch == epoch)
-        p->content = memo_get(p->fs->contents, p->family->name, epoch);
-    if (p->content)
+    if (content_kept(p))
         return 0;
     r = render(p, &p->content, f);
-    if (r == 0 && table && p->epoch == epoch)
-        memo_put(p->fs->contents, p->family->name, epoch, p->content);
+    if (r == 0 && is_long && p->epoch == notify_epoch(p->fs->notify))
+        memo_put(p->fs->contents, p->family->name, p->epoch, p->content);
     return r;
 }

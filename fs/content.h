@@ -19,9 +19,10 @@ struct content *content_ref(struct content *c);
 void content_unref(struct content *c);
 DEFINE_CLEANUP(struct content *, content_unref)
 
-/* p->content as it is now. The last one of each family's table is kept until something changes. 0,
- * -errno, PARK. */
+/* p->content as it is now. What is KIND_F_LONG is kept until something changes. 0, -errno, PARK. */
 int content_get(struct place *p, struct fault *f);
+/* The same if it need not be rendered for that: true, and p->content. */
+bool content_kept(struct place *p);
 
 struct content_memo;
 int content_memo_new(struct content_memo **ret);

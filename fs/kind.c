@@ -42,7 +42,7 @@ static const struct kind kinds[KINDS] = {
                         .render = render_blueprint, SINCE(blueprint)},
     [KIND_NEXT_ID] = {KIND_FAMILY, "next-id", REG, D, .exists = exists_next_id,
                       .render = render_next_id},
-    [KIND_SERVICES_TSV] = {KIND_FAMILY, "services.tsv", REG, KIND_F_VERSION,
+    [KIND_SERVICES_TSV] = {KIND_FAMILY, "services.tsv", REG, KIND_F_VERSION | KIND_F_LONG,
                            .render = render_services_tsv, SINCE(services_tsv)},
     [KIND_FAMILY_RESOURCES] = {KIND_FAMILY, "resources", DIR, N, TREE(family_resources),
                                SINCE(family_resources)},
@@ -112,11 +112,6 @@ enum kind_id kind_parent(const struct key *key)
 {
     return key->kind == KIND_SERVICE && key->deleting ? KIND_DELETING_FAMILY
                                                       : kinds[key->kind].parent;
-}
-
-double kind_entry_timeout(enum kind_id id _unused_)
-{
-    return KIND_FOR_EVER;
 }
 
 double kind_attr_timeout(enum kind_id id)

@@ -24,6 +24,7 @@ enum kind_flags {
     KIND_F_WAIT = 64,      /* READ waits */
     KIND_F_WRITE = 128,    /* may be opened for writing */
     KIND_F_NEGATIVE = 256, /* a directory: that a name is not in it is cached, too */
+    KIND_F_LONG = 512,     /* of thousands of lines: not written only because it is listed; kept */
 };
 
 typedef int (*list_fn)(void *arg, const struct key *key, const char *name);
@@ -46,7 +47,6 @@ struct kind {
 
 const struct kind *kind_row(enum kind_id id);
 enum kind_id kind_parent(const struct key *key); /* of the node's directory */
-double kind_entry_timeout(enum kind_id id);
 double kind_attr_timeout(enum kind_id id);
 bool kind_is_early(const struct key *key); /* can be answered from a sketch (cache.h) */
 

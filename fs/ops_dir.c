@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "fs/content.h"
 #include "fs/entry.h"
 #include "fs/listing.h"
 #include "fs/node.h"
@@ -74,12 +75,25 @@ static int count(struct page *p, uint64_t ino)
     return 0;
 }
 
-/* The inode number that a look-up would show; without the version where it is not known. */
+/* Whether the entry can be described without holding up everybody: a long file is rendered when it
+ * is looked up. */
+static bool is_at_hand(struct page *p, const struct key *key)
+{
+    struct place child _cleanup_place_child_ = {0};
+
+    if (!(kind_row(key->kind)->flags & KIND_F_LONG))
+        return true;
+    return place_child(p->dir, key, &child) == 0 && content_kept(&child);
+}
+
+/* The inode number that a look-up would show; where that takes a rendering, one without a version.
+ */
 static uint64_t shown_ino(struct page *p, struct key *key)
 {
     struct place child _cleanup_place_child_ = {0};
 
-    if (kind_row(key->kind)->flags & KIND_F_VERSION && place_child(p->dir, key, &child) == 0)
+    if (kind_row(key->kind)->flags & KIND_F_VERSION && is_at_hand(p, key) &&
+        place_child(p->dir, key, &child) == 0)
         kind_version(&child, &key->version, NULL);
     return key_inode(p->request->ino, key);
 }
@@ -91,7 +105,7 @@ static bool add_entry_plus(struct page *p, const char *name, struct key *key, of
 
     if (fuse_add_direntry_plus(p->request->req, NULL, 0, name, NULL, cookie) > p->size - p->len)
         return false;
-    if (entry_make(p->dir, p->request->node, key, &e, NULL) == 0) {
+    if (is_at_hand(p, key) && entry_make(p->dir, p->request->node, key, &e, NULL) == 0) {
         if (count(p, e.ino) == 0) {
             e.attr_timeout = entry_keep(fs, p->request->epoch, e.attr_timeout);
             e.entry_timeout = entry_keep(fs, p->request->epoch, e.entry_timeout);

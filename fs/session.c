@@ -137,14 +137,21 @@ static int start_threads(struct fs *fs, struct fault *f)
     return r ? r : provision_start(fs->provision, f);
 }
 
-/* One thread: all that it answers comes from memory, and what waits is handed on. A second one made
- * nothing faster, since a request then wakes whichever sleeps longer. */
+/* One thread answers: all of it comes from memory, and what waits is handed on. A second one made
+ * nothing faster, since a request then wakes whichever sleeps longer. libfuse's loop for several
+ * all the same: its other one hears of a signal only if it comes while it reads. */
 static int serve(struct fs *fs, struct fault *f)
 {
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
     int r;
 
+    if (!config)
+        return fault_set(f, -ENOMEM, "no memory");
+    fuse_loop_cfg_set_max_threads(config, 1);
+    fuse_loop_cfg_set_idle_threads(config, 1);
     serving = true;
-    r = fuse_session_loop(fs->session);
+    r = fuse_session_loop_mt(fs->session, config);
+    fuse_loop_cfg_destroy(config);
     return r < 0 ? fault_set(f, r, "the FUSE session broke: %s", strerror(-r)) : 0;
 }
 

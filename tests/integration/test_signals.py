@@ -70,7 +70,7 @@ def test_a_handled_signal_ends_a_wait_with_eintr(lab, mount):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_ls_on_an_aws_that_stalls(lab, number):
-    lab.proxy.rule("tagging:GetResources", stall=True)
+    lab.proxy.rule("tagging:Get*", stall=True)
     mount = lab.mount()
     ls = started(["ls", "families"], mount)
     wait_until(lambda: waits_in_kernel(ls), 10, "ls to wait", 0.05)

@@ -328,7 +328,8 @@ static void test_key_inode(void **state _unused_)
     assert_int_not_equal(key_inode(7, &json), key_inode(7, &newer));
     assert_true(key_inode(7, &a) > 1 && key_inode(7, &a) < (uint64_t)1 << 63);
     /* The same on every machine and in every version: what it was when this was written. */
-    assert_int_equal(key_inode(1, &(struct key){.kind = KIND_FAMILIES, .life = ""}), 0x789870c400b07974);
+    assert_int_equal(key_inode(1, &(struct key){.kind = KIND_FAMILIES, .life = ""}),
+                     0x789870c400b07974);
 }
 
 /* Every row says enough to be shown: a name or a directory that finds it, a type, content if it is
@@ -541,6 +542,39 @@ static void test_report(void **state _unused_)
     report_free(r);
 }
 
+static void test_metrics(void **state _unused_)
+{
+    static const struct aws_action get = {.service = AWS_TAGGING, .name = "GetResources"},
+                                   put = {.service = AWS_SSM, .name = "PutParameter"};
+    struct buf out = BUF_INIT(1 << 20);
+    struct metrics *m;
+
+    assert_int_equal(metrics_new(&m), 0);
+    metrics_request(m, 1); /* FUSE_LOOKUP */
+    metrics_request(m, 1);
+    metrics_request(m, 4095); /* of a kernel to come */
+    metrics_notification(m, 2);
+    metrics_notification(m, 3);
+    metrics_call(m, &get, 0, NULL);
+    metrics_call(m, &put, -EACCES, NULL);
+    metrics_call(m, &get, 0, NULL);
+    assert_int_equal(metrics_render(m, &out), 0);
+    assert_string_equal(buf_str(&out),
+                        "# TYPE svcfs_fuse_requests_total counter\n"
+                        "svcfs_fuse_requests_total{op=\"other\"} 1\n"
+                        "svcfs_fuse_requests_total{op=\"LOOKUP\"} 2\n"
+                        "# TYPE svcfs_fuse_notifications_total counter\n"
+                        "svcfs_fuse_notifications_total{kind=\"inval_inode\"} 1\n"
+                        "svcfs_fuse_notifications_total{kind=\"inval_entry\"} 1\n"
+                        "# TYPE svcfs_aws_calls_total counter\n"
+                        "svcfs_aws_calls_total{service=\"tagging\",action=\"GetResources\"} 2\n"
+                        "svcfs_aws_calls_total{service=\"ssm\",action=\"PutParameter\"} 1\n"
+                        "# TYPE svcfs_aws_errors_total counter\n"
+                        "svcfs_aws_errors_total{service=\"ssm\",action=\"PutParameter\"} 1\n");
+    buf_done(&out);
+    metrics_free(m);
+}
+
 static void test_mountpoint(void **state _unused_)
 {
     struct fault f;
@@ -554,16 +588,17 @@ static void test_mountpoint(void **state _unused_)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options_good), cmocka_unit_test(test_options_last_wins_and_debug),
-        cmocka_unit_test(test_options_bad),  cmocka_unit_test(test_proc_parse),
-        cmocka_unit_test(test_proc_dying),   cmocka_unit_test(test_proc_self),
-        cmocka_unit_test(test_guard),        cmocka_unit_test(test_guard_full),
-        cmocka_unit_test(test_access),       cmocka_unit_test(test_key_path),
-        cmocka_unit_test(test_key_inode),    cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_nodes),        cmocka_unit_test(test_node_killed),
-        cmocka_unit_test(test_nodes_many),   cmocka_unit_test(test_report),
-        cmocka_unit_test(test_key_parent),   cmocka_unit_test(test_node_versions),
-        cmocka_unit_test(test_node_times),   cmocka_unit_test(test_mountpoint),
+        cmocka_unit_test(test_options_good),  cmocka_unit_test(test_options_last_wins_and_debug),
+        cmocka_unit_test(test_options_bad),   cmocka_unit_test(test_proc_parse),
+        cmocka_unit_test(test_proc_dying),    cmocka_unit_test(test_proc_self),
+        cmocka_unit_test(test_guard),         cmocka_unit_test(test_guard_full),
+        cmocka_unit_test(test_access),        cmocka_unit_test(test_key_path),
+        cmocka_unit_test(test_key_inode),     cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_nodes),         cmocka_unit_test(test_node_killed),
+        cmocka_unit_test(test_nodes_many),    cmocka_unit_test(test_report),
+        cmocka_unit_test(test_metrics),       cmocka_unit_test(test_key_parent),
+        cmocka_unit_test(test_node_versions), cmocka_unit_test(test_node_times),
+        cmocka_unit_test(test_mountpoint),
     };
 
     return cmocka_run_group_tests_name("fs", tests, NULL, NULL);
