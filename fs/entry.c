@@ -20,10 +20,10 @@ int entry_make(struct place *dir, struct node *dir_node, struct key *key,
     int r = place_child(dir, key, &p);
 
     r = r ? r : kind_version(&p, &key->version, f);
-    r = r ? r : node_lookup(dir->fs->nodes, dir_node, key, &e.ino);
+    r = r ? r : node_lookup(dir->fs->nodes, dir_node, key, &p.node);
     if (r)
         return r;
-    p.node = node_get(dir->fs->nodes, e.ino); /* there, since it was just counted */
+    e.ino = node_ino(p.node);
     r = kind_attr(&p, e.ino, &e.attr, f);
     node_put(dir->fs->nodes, p.node);
     if (r) {

@@ -41,8 +41,9 @@ struct kept {
 
 struct listing_memo {
     pthread_mutex_t lock;
-    struct kept kept[KEPT];
-    size_t next; /* to be replaced */
+    struct kept kept[KEPT]; /* large ones */
+    size_t next;            /* to be replaced */
+    struct kept last;       /* whatever it is: the next request asks for what comes behind it */
 };
 
 int listing_memo_new(struct listing_memo **ret)
@@ -73,6 +74,7 @@ void listing_memo_free(struct listing_memo *m)
         return;
     for (size_t i = 0; i < KEPT; i++)
         put(m->kept[i].listing);
+    put(m->last.listing);
     pthread_mutex_destroy(&m->lock);
     free(m);
 }
@@ -182,33 +184,42 @@ static bool same(const struct kept *a, const struct kept *b)
 
 static struct shared *find(struct listing_memo *m, const struct kept *wanted)
 {
-    struct shared *found = NULL;
+    const struct kept *found = NULL;
 
     pthread_mutex_lock(&m->lock);
-    for (size_t i = 0; i < KEPT && !found; i++) {
-        if (m->kept[i].listing && same(&m->kept[i], wanted)) {
-            found = m->kept[i].listing;
-            atomic_fetch_add(&found->refs, 1);
-        }
-    }
+    if (m->last.listing && same(&m->last, wanted))
+        found = &m->last;
+    for (size_t i = 0; i < KEPT && !found; i++)
+        if (m->kept[i].listing && same(&m->kept[i], wanted))
+            found = &m->kept[i];
+    struct shared *s = found ? found->listing : NULL;
+    if (s)
+        atomic_fetch_add(&s->refs, 1);
     pthread_mutex_unlock(&m->lock);
-    return found;
+    return s;
+}
+
+/* Where a listing is to be kept. Locked. */
+static struct kept *place_for(struct listing_memo *m, const struct kept *what)
+{
+    if (what->listing->listing.n < LARGE)
+        return &m->last;
+    for (size_t i = 0; i < KEPT; i++)
+        if (m->kept[i].ino == what->ino)
+            return &m->kept[i];
+    return &m->kept[m->next++ % KEPT];
 }
 
 static void keep(struct listing_memo *m, const struct kept *what)
 {
     struct shared *old;
-    size_t at = KEPT;
+    struct kept *at;
 
     atomic_fetch_add(&what->listing->refs, 1);
     pthread_mutex_lock(&m->lock);
-    for (size_t i = 0; i < KEPT && at == KEPT; i++)
-        if (m->kept[i].ino == what->ino)
-            at = i;
-    if (at == KEPT)
-        at = m->next++ % KEPT;
-    old = m->kept[at].listing;
-    m->kept[at] = *what;
+    at = place_for(m, what);
+    old = at->listing;
+    *at = *what;
     pthread_mutex_unlock(&m->lock);
     put(old);
 }
@@ -224,7 +235,7 @@ int listing_get(struct place *dir, const struct listing **ret)
     k.listing = find(dir->fs->listings, &k);
     if (!k.listing) {
         r = make(dir, &k.listing);
-        if (r == 0 && k.listing->listing.n >= LARGE && notify_epoch(dir->fs->notify) == dir->epoch)
+        if (r == 0 && notify_epoch(dir->fs->notify) == dir->epoch)
             keep(dir->fs->listings, &k);
     }
     if (r == 0)

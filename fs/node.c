@@ -236,7 +236,7 @@ static struct node *find_key(struct node_table *t, const struct key *key)
     return dir ? find_in(t, dir, key, &unused) : NULL;
 }
 
-int node_lookup(struct node_table *t, struct node *dir, const struct key *key, uint64_t *ret_ino)
+int node_lookup(struct node_table *t, struct node *dir, const struct key *key, struct node **ret)
 {
     struct node *n;
     uint64_t ino = 0;
@@ -254,9 +254,10 @@ int node_lookup(struct node_table *t, struct node *dir, const struct key *key, u
     }
     if (n) {
         n->nlookup++;
+        n->refs++;
         if (kind_row(key->kind)->flags & KIND_F_VERSION)
             dir->version = key->version;
-        *ret_ino = n->ino;
+        *ret = n;
     } else {
         r = -ENOMEM;
     }

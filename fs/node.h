@@ -26,9 +26,9 @@ uint64_t node_ino(const struct node *n);
 /* Borrows from n, as long as it is referenced. */
 void node_key(const struct node *n, struct key *ret);
 
-/* The node of a key that is an entry of dir, made where there is none, counted as one lookup by the
- * kernel. 0, -ENOMEM. */
-int node_lookup(struct node_table *t, struct node *dir, const struct key *key, uint64_t *ret_ino);
+/* A reference to the node of a key that is an entry of dir, made where there is none, and counted
+ * as one lookup by the kernel. 0, -ENOMEM. */
+int node_lookup(struct node_table *t, struct node *dir, const struct key *key, struct node **ret);
 /* The same for a node that is there; false: it is not. */
 bool node_lookup_again(struct node_table *t, uint64_t ino);
 void node_forget(struct node_table *t, uint64_t ino, uint64_t nlookup);

@@ -18,11 +18,14 @@ void ops_opendir(fuse_req_t req, fuse_ino_t ino _unused_, struct fuse_file_info 
     fuse_reply_err(req, ENOSYS);
 }
 
+enum { MANY = 512, PAGE_BYTES = 64 * 1024 };
+
 /* One answer in the making. */
 struct page {
     struct request *request;
     struct place *dir;
     bool plus;
+    bool bare; /* plus, but without nodes */
     char *data;
     size_t len, size;
     uint64_t *counted; /* nodes that a READDIRPLUS counts a lookup of */
@@ -105,7 +108,8 @@ static bool add_entry_plus(struct page *p, const char *name, struct key *key, of
 
     if (fuse_add_direntry_plus(p->request->req, NULL, 0, name, NULL, cookie) > p->size - p->len)
         return false;
-    if (is_at_hand(p, key) && entry_make(p->dir, p->request->node, key, &e, NULL) == 0) {
+    if (!p->bare && is_at_hand(p, key) &&
+        entry_make(p->dir, p->request->node, key, &e, NULL) == 0) {
         if (count(p, e.ino) == 0) {
             e.attr_timeout = entry_keep(fs, p->request->epoch, e.attr_timeout);
             e.entry_timeout = entry_keep(fs, p->request->epoch, e.entry_timeout);
@@ -147,15 +151,19 @@ static int read_directory(struct request *r, bool plus)
 {
     const struct listing *l _cleanup_(listing_putp) = NULL;
     struct place dir _cleanup_place_ = {0};
-    char *data _cleanup_free_ = malloc(r->size);
-    struct page p = {.request = r, .dir = &dir, .plus = plus, .data = data, .size = r->size};
+    char data[PAGE_BYTES];
+    struct page p = {
+        .request = r, .dir = &dir, .plus = plus, .data = data, .size = MIN(r->size, sizeof(data))};
     struct key up = key_parent(&r->key);
-    int rc = data ? place_open(r, &dir) : -ENOMEM;
+    int rc = place_open(r, &dir);
 
     rc = rc ? rc : kind_present(&dir);
     rc = rc ? rc : listing_get(&dir, &l);
     if (rc)
         return rc;
+    /* The kernel begins every listing with READDIRPLUS, also of who wants names alone; who looks at
+     * the first entries as well lets it ask so for the rest. */
+    p.bare = plus && r->off == 0 && l->n > MANY;
     fill(&p, l, node_find(r->fs->nodes, &up));
     if (fuse_reply_buf(r->req, data, p.len) == -ENOENT)
         for (size_t i = 0; i < p.n_counted; i++) /* interrupted: nobody got them */

@@ -367,13 +367,15 @@ static void test_kinds(void **state _unused_)
 static uint64_t look_up(struct node_table *t, const struct key *key)
 {
     struct key up = key_parent(key);
-    struct node *dir;
+    struct node *dir, *n;
     uint64_t ino;
 
     if (key->kind == KIND_ROOT)
         return 1;
     dir = node_get(t, look_up(t, &up));
-    assert_int_equal(node_lookup(t, dir, key, &ino), 0);
+    assert_int_equal(node_lookup(t, dir, key, &n), 0);
+    ino = node_ino(n);
+    node_put(t, n);
     node_put(t, dir);
     return ino;
 }

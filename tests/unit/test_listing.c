@@ -54,7 +54,6 @@ static struct scene *scene_new(void)
     struct scene *s = calloc(1, sizeof(*s));
     struct key root = {.kind = KIND_ROOT, .life = ""};
     struct node *top;
-    uint64_t ino;
 
     assert_non_null(s);
     s->world = world_new();
@@ -64,9 +63,8 @@ static struct scene *scene_new(void)
     assert_int_equal(notify_new(&s->fs.notify, &s->fs), 0);
     s->key = key_child(&root, KIND_SERVICES, NULL);
     top = node_get(s->fs.nodes, 1);
-    assert_int_equal(node_lookup(s->fs.nodes, top, &s->key, &ino), 0);
+    assert_int_equal(node_lookup(s->fs.nodes, top, &s->key, &s->node), 0);
     node_put(s->fs.nodes, top);
-    s->node = node_get(s->fs.nodes, ino);
     for (int i = 0; i < NAMES; i++)
         add(s, i);
     build(s);
