@@ -31,7 +31,7 @@ static const char readme[] =
     "  services/ID                       every service, whatever its family\n"
     "  groups/                           the account's resource groups\n"
     "  resources/SERVICE/TYPE/ID/        every resource: arn, tags/, services/ (whose it is)\n"
-    "  .svcfs/                           this mount: health, freshness, errors, identity\n"
+    "  .svcfs/                           this mount: health, freshness, metrics, errors\n"
     "\n"
     "rm, rm -rf, find -delete and cp into this tree are refused (EPERM) and do no harm; a\n"
     "process that was refused a removal may not rmdir for a minute. What svcfs did not\n"
