@@ -28,10 +28,8 @@ static int run_plain_lookup(struct request *r)
     struct key key;
     int rc = place_open(r, &dir);
 
-    if (rc == -ESTALE) /* another life has the directory's name, this one's is gone */
-        rc = -ENOENT;
     if (rc)
-        return rc;
+        return rc; /* ESTALE: another life has the directory's name; the kernel walks the path again */
     rc = kind_find(&dir, r->name, &key);
     rc = rc ? rc : entry_make(&dir, r->node, &key, &e, &r->fault);
     if (rc == 0)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.bench import tree
 from tests.bench.bench import FIND, GREP, LIST
-from tests.bench.measure import Metrics, Shell, notifications, wait_idle
+from tests.bench.measure import Metrics, Shell, memory_is_paged_out, notifications, wait_idle
 from tests.bench.scene import ONE_TAG, mkdirs, mount_on, sweeps, wait_swept, write_blueprint
 from tests.bench.soak import Soak
 from tests.bench.stub import Account
@@ -93,13 +93,22 @@ def warm(shared):
 
 # What the kernel asks
 
+def asks(warm, action, expected, items):
+    """That an action makes the kernel ask what is expected and nothing else; where the kernel pages out what has not been
+    used for some seconds it also asks for that again: for a few items in a hundred, and never for more OPENs."""
+    found = warm.metrics.upcalls(action, expected)
+    again = {k: v for k, v in found.items() if k not in expected}
+    assert {k: found.get(k, 0) for k in expected} == expected
+    assert sum(again.values()) <= (items // 20 if memory_is_paged_out() else 0), again
+
+
 @pytest.mark.parametrize("command", [LIST, FIND], ids=["ls -lR", "find"])
 def test_a_second_listing_asks_nothing(warm, command):
-    assert warm.metrics.upcalls(lambda: warm.shell.run(command), {}) == {}
+    asks(warm, lambda: warm.shell.run(command), {}, len(warm.entries.paths))
 
 
 def test_a_second_stat_asks_nothing(warm):
-    assert warm.metrics.upcalls(lambda: warm.shell.loop("stat", warm.entries.paths), {}) == {}
+    asks(warm, lambda: warm.shell.loop("stat", warm.entries.paths), {}, len(warm.entries.paths))
 
 
 def test_a_missing_name_is_asked_for_once(warm):
@@ -107,14 +116,14 @@ def test_a_missing_name_is_asked_for_once(warm):
     missing += [f"families/{f}/no-such-name" for f in warm.world.families]
     first = warm.metrics.upcalls(lambda: warm.shell.loop("missing", missing))
     assert first["LOOKUP"] == len(missing)
-    assert warm.metrics.upcalls(lambda: warm.shell.loop("missing", missing), {}) == {}
+    asks(warm, lambda: warm.shell.loop("missing", missing), {}, len(missing))
 
 
 def test_a_second_read_opens_and_releases(warm):
     files = warm.entries.files
     expected = {"OPEN": len(files), "RELEASE": len(files)}
-    assert warm.metrics.upcalls(lambda: warm.shell.loop("read", files), expected) == expected
-    assert warm.metrics.upcalls(lambda: warm.shell.run(GREP), expected) == expected
+    asks(warm, lambda: warm.shell.loop("read", files), expected, len(files))
+    asks(warm, lambda: warm.shell.run(GREP), expected, len(files))
 
 
 def test_looking_asks_aws_nothing(warm):
