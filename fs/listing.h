@@ -14,6 +14,7 @@
 struct listing_entry {
     off_t cookie; /* an entry comes after all that have a smaller one; 0 is the beginning */
     const char *name, *life;
+    uint64_t ino; /* 0 where it depends on the content */
     enum kind_id kind;
 };
 

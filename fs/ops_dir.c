@@ -91,46 +91,59 @@ static bool is_at_hand(struct page *p, const struct key *key)
 
 /* The inode number that a look-up would show; where that takes a rendering, one without a version.
  */
-static uint64_t shown_ino(struct page *p, struct key *key)
+static uint64_t shown_ino(struct page *p, const struct listing_entry *entry)
 {
     struct place child _cleanup_place_child_ = {0};
+    struct key key;
 
-    if (kind_row(key->kind)->flags & KIND_F_VERSION && is_at_hand(p, key) &&
-        place_child(p->dir, key, &child) == 0)
-        kind_version(&child, &key->version, NULL);
-    return key_inode(p->request->ino, key);
+    if (entry->ino)
+        return entry->ino;
+    key = listing_key(p->dir->key, entry);
+    if (is_at_hand(p, &key) && place_child(p->dir, &key, &child) == 0)
+        kind_version(&child, &key.version, NULL);
+    return key_inode(p->request->ino, &key);
 }
 
-static bool add_entry_plus(struct page *p, const char *name, struct key *key, off_t cookie)
+/* Whether the entry goes out with its node, counted. */
+static bool describe(struct page *p, const struct listing_entry *entry,
+                     struct fuse_entry_param *ret)
 {
+    struct key key = listing_key(p->dir->key, entry);
     struct fs *fs = p->request->fs;
-    struct fuse_entry_param e;
 
-    if (fuse_add_direntry_plus(p->request->req, NULL, 0, name, NULL, cookie) > p->size - p->len)
+    if (!is_at_hand(p, &key) || entry_make(p->dir, p->request->node, &key, ret, NULL))
         return false;
-    if (!p->bare && is_at_hand(p, key) &&
-        entry_make(p->dir, p->request->node, key, &e, NULL) == 0) {
-        if (count(p, e.ino) == 0) {
-            e.attr_timeout = entry_keep(fs, p->request->epoch, e.attr_timeout);
-            e.entry_timeout = entry_keep(fs, p->request->epoch, e.entry_timeout);
-            return add_plus(p, name, &e, cookie);
-        }
-        node_forget(fs->nodes, e.ino, 1);
+    if (count(p, ret->ino)) {
+        node_forget(fs->nodes, ret->ino, 1);
+        return false;
     }
-    /* No node goes with it: the kernel looks it up when it is asked for, and that may wait. */
-    e = (struct fuse_entry_param){
-        .attr = {.st_ino = shown_ino(p, key), .st_mode = kind_row(key->kind)->mode}};
-    return add_plus(p, name, &e, cookie);
+    ret->attr_timeout = entry_keep(fs, p->request->epoch, ret->attr_timeout);
+    ret->entry_timeout = entry_keep(fs, p->request->epoch, ret->entry_timeout);
+    return true;
+}
+
+static bool add_entry_plus(struct page *p, const struct listing_entry *entry)
+{
+    struct fuse_entry_param e;
+    size_t size =
+        fuse_add_direntry_plus(p->request->req, NULL, 0, entry->name, NULL, entry->cookie);
+
+    if (size > p->size - p->len)
+        return false;
+    /* Where no node goes with it the kernel looks it up when it is asked for, and that may wait. */
+    if (p->bare || !describe(p, entry, &e))
+        e = (struct fuse_entry_param){
+            .attr = {.st_ino = shown_ino(p, entry), .st_mode = kind_row(entry->kind)->mode}};
+    return add_plus(p, entry->name, &e, entry->cookie);
 }
 
 static bool add_entry(struct page *p, const struct listing_entry *entry)
 {
-    struct key key = listing_key(p->dir->key, entry);
-    struct stat st = {.st_mode = kind_row(key.kind)->mode};
+    struct stat st = {.st_mode = kind_row(entry->kind)->mode};
 
     if (p->plus)
-        return add_entry_plus(p, entry->name, &key, entry->cookie);
-    st.st_ino = shown_ino(p, &key);
+        return add_entry_plus(p, entry);
+    st.st_ino = shown_ino(p, entry);
     return add_plain(p, entry->name, &st, entry->cookie);
 }
 

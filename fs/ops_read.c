@@ -29,7 +29,8 @@ static int run_plain_lookup(struct request *r)
     int rc = place_open(r, &dir);
 
     if (rc)
-        return rc; /* ESTALE: another life has the directory's name; the kernel walks the path again */
+        return rc; /* ESTALE: another life has the directory's name; the kernel walks the path again
+                    */
     rc = kind_find(&dir, r->name, &key);
     rc = rc ? rc : entry_make(&dir, r->node, &key, &e, &r->fault);
     if (rc == 0)
