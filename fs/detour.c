@@ -20,7 +20,6 @@
 #include "base/str.h"
 #include "fs/node.h"
 #include "fs/proc.h"
-#include "fs/report.h"
 #include "fs/work.h"
 
 enum { FORGOTTEN_MS = 30000 };
@@ -34,7 +33,7 @@ struct trip {
     char name[NAME_SIZE];
     uint64_t up; /* the directory of the directory, and its name there */
     char dir_name[NAME_SIZE];
-    bool done, taken;
+    bool done, listed;
     int result;
     int64_t done_ms;
     unsigned refs;
@@ -86,6 +85,9 @@ static void unlist_locked(struct detour *d, struct trip *t)
 {
     struct trip **at = &d->first;
 
+    if (!t->listed)
+        return;
+    t->listed = false;
     while (*at != t)
         at = &(*at)->next;
     *at = t->next;
@@ -148,7 +150,7 @@ static struct trip *find(struct request *r, bool (*fits)(const struct trip *t, s
     tid = fuse_req_ctx(r->req)->pid;
     pthread_mutex_lock(&d->lock);
     for (struct trip *t = d->first; t && !found; t = t->next)
-        if (t->errand.tid == tid && !t->taken && !is_forgotten(t) && fits(t, r))
+        if (t->errand.tid == tid && !is_forgotten(t) && fits(t, r))
             found = t;
     if (found)
         found->refs++;
@@ -172,7 +174,7 @@ static bool fits_directory(const struct trip *t, struct request *r)
 
 /* --- the errand --- */
 
-/* Nobody came for the outcome: it is told to whoever reads the log. Locked. */
+/* Nobody came for the outcome. Locked. */
 static void drop_forgotten(struct detour *d)
 {
     for (struct trip *t = d->first, *next; t; t = next) {
@@ -231,6 +233,7 @@ static void list(struct detour *d, struct trip *t)
     pthread_mutex_lock(&d->lock);
     drop_forgotten(d);
     t->refs += 2; /* the list's, and the job's */
+    t->listed = true;
     t->next = d->first;
     d->first = t;
     atomic_fetch_add(&d->n, 1);
@@ -262,9 +265,7 @@ static void answer(struct request *r, struct trip *t)
     struct detour *d = t->detour;
 
     pthread_mutex_lock(&d->lock);
-    if (!t->taken)
-        unlist_locked(d, t); /* the caller of this function has a reference, too */
-    t->taken = true;
+    unlist_locked(d, t); /* the caller of this function has a reference, too */
     pthread_mutex_unlock(&d->lock);
     r->fault = t->errand.fault;
     if (t->result)
@@ -328,7 +329,7 @@ int detour_begin(struct request *r, const struct errand *e)
     return 0;
 }
 
-bool detour_continue(struct request *r, const struct operation *op)
+bool detour_continue(struct request *r)
 {
     struct trip *t = find(r, fits_name);
     bool done;
@@ -336,7 +337,8 @@ bool detour_continue(struct request *r, const struct operation *op)
 
     if (!t)
         return false;
-    if (t->op != op) { /* mkdir and rmdir of one name by one thread: the first one is forgotten */
+    if (t->op !=
+        r->op) { /* mkdir and rmdir of one name by one thread: the first one is forgotten */
         unref(t);
         return false;
     }

@@ -39,7 +39,7 @@ struct errand {
 int detour_begin(struct request *r, const struct errand *e);
 /* Whether r is the second request of a thread whose first one began an errand: then it will be
  * answered with the outcome. */
-bool detour_continue(struct request *r, const struct operation *op);
+bool detour_continue(struct request *r);
 /* The same for a LOOKUP on the way between the two; plain is run when it need not be held (any
  * more). */
 bool detour_lookup(struct request *r, int (*plain)(struct request *r));

@@ -87,7 +87,7 @@ static int run_mkdir(struct request *r)
     struct errand e = {.run = make_service, .answer = answer_mkdir};
     int rc;
 
-    if (detour_continue(r, r->op))
+    if (detour_continue(r))
         return 0;
     if (r->key.kind != KIND_FAMILY)
         return fault_set(&r->fault, -EPERM, "only a service, in its family, is made by mkdir");
@@ -187,7 +187,7 @@ static int run_rmdir(struct request *r)
     struct place dir _cleanup_place_ = {0};
     int rc;
 
-    if (detour_continue(r, r->op))
+    if (detour_continue(r))
         return 0;
     if (guard_refused(r->fs->guard, caller(r)))
         return fault_set(&r->fault, -EPERM,
