@@ -56,27 +56,20 @@ int64_t changed_events(struct place *p)
     return row->events_wall_ms ? row->events_wall_ms : row->created_wall_ms;
 }
 
-static int64_t whole_row_ms(const struct index_service *s, const struct service_row *row)
+int64_t changed_whole_row(const struct index_service *s, const struct service_row *row)
 {
     return MAX(s->changed_ms, MAX(row_ms(row), row->checked_wall_ms));
 }
 
 int64_t changed_service_json(struct place *p)
 {
-    return whole_row_ms(p->service, place_row(p));
+    return changed_whole_row(p->service, place_row(p));
 }
 
+/* Asked for when it has been rendered, and only then (content.c): the rows are looked at once. */
 int64_t changed_services_tsv(struct place *p)
 {
-    int64_t ms = p->family->services_ms;
-
-    for (size_t i = 0; i < p->family->n_services; i++) {
-        struct service_row row;
-
-        provision_row(p->fs->provision, p->family->services[i], &row);
-        ms = MAX(ms, whole_row_ms(p->family->services[i], &row));
-    }
-    return ms;
+    return MAX(p->family->services_ms, p->rows_ms);
 }
 
 int64_t changed_sweep(struct place *p)

@@ -8,6 +8,9 @@
 
 #include "fs/place.h"
 
+/* All that is shown of a service. */
+int64_t changed_whole_row(const struct index_service *s, const struct service_row *row);
+
 int64_t changed_families(struct place *p);
 int64_t changed_family(struct place *p);
 int64_t changed_blueprint(struct place *p);

@@ -29,27 +29,15 @@ struct content_memo {
     size_t next;               /* to be replaced */
 };
 
-/* One lock for all counts: they change once an open, or a look-up of such a file. */
-static pthread_mutex_t refs_lock = PTHREAD_MUTEX_INITIALIZER;
-
 struct content *content_ref(struct content *c)
 {
-    pthread_mutex_lock(&refs_lock);
-    c->refs++;
-    pthread_mutex_unlock(&refs_lock);
+    atomic_fetch_add(&c->refs, 1);
     return c;
 }
 
 void content_unref(struct content *c)
 {
-    bool last;
-
-    if (!c)
-        return;
-    pthread_mutex_lock(&refs_lock);
-    last = --c->refs == 0;
-    pthread_mutex_unlock(&refs_lock);
-    if (!last)
+    if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
         return;
     buf_done(&c->text);
     free(c);
@@ -90,7 +78,7 @@ static int render(struct place *p, struct content **ret, struct fault *f)
 
     if (!c)
         return -ENOMEM;
-    c->refs = 1;
+    atomic_init(&c->refs, 1);
     c->text = BUF_INIT(MAX_CONTENT);
     r = row->render(p, &c->text, f);
     if (r)

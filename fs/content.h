@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "base/macro.h"
 #include "fs/place.h"
@@ -12,7 +14,7 @@ struct content {
     struct buf text;
     uint64_t version; /* a hash of it; never 0 */
     int64_t changed_ms;
-    unsigned refs; /* private */
+    atomic_uint refs; /* private */
 };
 
 struct content *content_ref(struct content *c);

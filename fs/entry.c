@@ -34,10 +34,15 @@ int entry_make(struct place *dir, struct node *dir_node, struct key *key,
     return 0;
 }
 
-void entry_reply(struct request *r, struct fuse_entry_param *e)
+void entry_settle(const struct request *r, struct fuse_entry_param *e)
 {
     e->attr_timeout = entry_keep(r->fs, r->epoch, e->attr_timeout);
     e->entry_timeout = entry_keep(r->fs, r->epoch, e->entry_timeout);
+}
+
+void entry_reply(struct request *r, struct fuse_entry_param *e)
+{
+    entry_settle(r, e);
     if (fuse_reply_entry(r->req, e) == -ENOENT)
         node_forget(r->fs->nodes, e->ino, 1); /* the request was interrupted: nobody got it */
 }
@@ -48,7 +53,7 @@ int entry_reply_absent(struct request *r, const struct place *dir)
 
     if (!(kind_row(dir->key->kind)->flags & KIND_F_NEGATIVE))
         return -ENOENT;
-    none.entry_timeout = entry_keep(r->fs, r->epoch, none.entry_timeout);
+    entry_settle(r, &none);
     if (none.entry_timeout <= 0)
         return -ENOENT;
     fuse_reply_entry(r->req, &none);

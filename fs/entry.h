@@ -12,6 +12,8 @@
  * lookup, which node_forget takes back where it is not sent. As place_open. */
 int entry_make(struct place *dir, struct node *dir_node, struct key *key,
                struct fuse_entry_param *ret, struct fault *f);
+/* How long the kernel may keep e, which is given now, in answer to r. */
+void entry_settle(const struct request *r, struct fuse_entry_param *e);
 /* Answers with e; the lookup is taken back where nobody got it. */
 void entry_reply(struct request *r, struct fuse_entry_param *e);
 /* Answers that there is no such name in r's directory, and whether that may be kept. 0, or -ENOENT:

@@ -78,15 +78,11 @@ static int count(struct page *p, uint64_t ino)
     return 0;
 }
 
-/* Whether the entry can be described without holding up everybody: a long file is rendered when it
- * is looked up. */
-static bool is_at_hand(struct page *p, const struct key *key)
+/* Whether a place can be described without holding up everybody: a long file is rendered when it is
+ * looked up. */
+static bool is_at_hand(struct place *p)
 {
-    struct place child _cleanup_place_child_ = {0};
-
-    if (!(kind_row(key->kind)->flags & KIND_F_LONG))
-        return true;
-    return place_child(p->dir, key, &child) == 0 && content_kept(&child);
+    return !(kind_row(p->key->kind)->flags & KIND_F_LONG) || content_kept(p);
 }
 
 /* The inode number that a look-up would show; where that takes a rendering, one without a version.
@@ -99,7 +95,7 @@ static uint64_t shown_ino(struct page *p, const struct listing_entry *entry)
     if (entry->ino)
         return entry->ino;
     key = listing_key(p->dir->key, entry);
-    if (is_at_hand(p, &key) && place_child(p->dir, &key, &child) == 0)
+    if (place_child(p->dir, &key, &child) == 0 && is_at_hand(&child))
         kind_version(&child, &key.version, NULL);
     return key_inode(p->request->ino, &key);
 }
@@ -109,16 +105,18 @@ static bool describe(struct page *p, const struct listing_entry *entry,
                      struct fuse_entry_param *ret)
 {
     struct key key = listing_key(p->dir->key, entry);
-    struct fs *fs = p->request->fs;
+    struct place long_one _cleanup_place_child_ = {0};
 
-    if (!is_at_hand(p, &key) || entry_make(p->dir, p->request->node, &key, ret, NULL))
+    if (kind_row(key.kind)->flags & KIND_F_LONG &&
+        (place_child(p->dir, &key, &long_one) || !is_at_hand(&long_one)))
+        return false;
+    if (entry_make(p->dir, p->request->node, &key, ret, NULL))
         return false;
     if (count(p, ret->ino)) {
-        node_forget(fs->nodes, ret->ino, 1);
+        node_forget(p->request->fs->nodes, ret->ino, 1);
         return false;
     }
-    ret->attr_timeout = entry_keep(fs, p->request->epoch, ret->attr_timeout);
-    ret->entry_timeout = entry_keep(fs, p->request->epoch, ret->entry_timeout);
+    entry_settle(p->request, ret);
     return true;
 }
 

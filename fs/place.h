@@ -30,6 +30,7 @@ struct place {
     struct service_view *view; /* place_view fills it */
     struct service_row row;    /* place_row fills it */
     bool has_row;
+    int64_t rows_ms;         /* of a table that was rendered: the latest time of its rows */
     struct content *content; /* of a file with versions, once it was asked for */
     int64_t since_ms;        /* when the request came, monotonic */
     struct fault *fault;     /* of it */

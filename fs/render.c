@@ -10,6 +10,7 @@
 
 #include "base/str.h"
 #include "cache/name.h"
+#include "fs/changed.h"
 
 static const char readme[] =
     "svcfs: the services of this AWS account, as files\n"
@@ -97,6 +98,7 @@ static int service_line(struct place *p, const struct index_service *s, struct b
     int r;
 
     provision_row(p->fs->provision, s, &row);
+    p->rows_ms = MAX(p->rows_ms, changed_whole_row(s, &row));
     r = buf_printf(out, "%s\t%s", s->name, service_status_name(row.status));
     r = r ? r : time_column(out, row.checked_wall_ms);
     r = r ? r : time_column(out, row.created_wall_ms);
