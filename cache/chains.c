@@ -100,7 +100,7 @@ static int add_swept(struct chains *c, const struct chains_input *in, const stru
 {
     char type[CHAIN_TYPE_SIZE];
 
-    if (!raw_tag(r, in->family_tag) || chain_type(r->key, type) < 0)
+    if (!tag_value(r->tags, r->n_tags, in->family_tag) || chain_type(r->key, type) < 0)
         return 0;
     const struct chain *chain = find_type(c, type);
     if (chain && chain->expected)

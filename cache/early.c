@@ -122,8 +122,9 @@ int cache_want_family(struct cache *c, const char *family, int64_t since_ms, str
         k->reading = true;
         int begun = begin_reading(c, family);
         if (begun < 0) {
-            r = fault_set(f, begun, "the family cannot be read: %s", fault_errno_name(begun));
+            fault_set(&fault, begun, "the family cannot be read: %s", fault_errno_name(begun));
             end_reading(c, family, NULL, &fault);
+            r = fault_copy(f, &fault);
         }
     }
     pthread_mutex_unlock(&c->lock);

@@ -94,14 +94,6 @@ const struct index_tag *raw_tags_from_json(struct arena *a, json_t *object, size
     return tags;
 }
 
-const char *raw_tag(const struct raw_resource *r, const char *key)
-{
-    for (size_t i = 0; i < r->n_tags; i++)
-        if (strcmp(r->tags[i].key, key) == 0)
-            return r->tags[i].value;
-    return NULL;
-}
-
 int raw_copy(struct raw_resources *to, const struct raw_resource *r)
 {
     struct raw_resource *copy = arena_alloc(to->arena, sizeof(*copy));

@@ -54,6 +54,5 @@ DEFINE_CLEANUP(struct raw_groups *, raw_groups_unref)
 /* Sorted copies in the arena; NULL: no memory. */
 const struct index_tag *raw_tags(struct arena *a, const struct index_tag *tags, size_t n);
 const struct index_tag *raw_tags_from_json(struct arena *a, json_t *object, size_t *ret_n);
-const char *raw_tag(const struct raw_resource *r, const char *key); /* value or NULL */
 /* A copy of r in to, in place of none. 0, -ENOMEM. */
 int raw_copy(struct raw_resources *to, const struct raw_resource *r);

@@ -237,9 +237,12 @@ static int keep_strays(struct raw_resources *all, const struct raw_resources *la
     const char *key;
     void *value;
 
-    while (map_next(last->by_key, &it, &key, &value))
-        if (!raw_tag(value, family_tag) && !map_get(all->by_key, key) && raw_copy(all, value) < 0)
+    while (map_next(last->by_key, &it, &key, &value)) {
+        const struct raw_resource *r = value;
+        if (!tag_value(r->tags, r->n_tags, family_tag) && !map_get(all->by_key, key) &&
+            raw_copy(all, r) < 0)
             return -ENOMEM;
+    }
     return 0;
 }
 

@@ -65,7 +65,7 @@ static void check_there(const struct raw_resources *r)
     assert_int_equal(one->n_tags, 3);
     assert_string_equal(one->tags[0].key, "Name");
     assert_string_equal(one->tags[0].value, "");
-    assert_string_equal(raw_tag(one, "service-id"), "n1");
+    assert_string_equal(tag_value(one->tags, one->n_tags, "service-id"), "n1");
     assert_null(map_get(r->by_key, "arn:aws:s3:::none")); /* it has neither tag */
     assert_non_null(map_get(r->by_key, SG("sg-3")));      /* an own write */
 }

@@ -222,7 +222,7 @@ static void test_types(void **state)
     assert_non_null(map_get(all->by_key, SG("sg-1")));
     assert_non_null(map_get(all->by_key, TASKS));
     const struct raw_resource *stray = map_get(all->by_key, "stray");
-    assert_string_equal(raw_tag(stray, "service-id"), "n9");
+    assert_string_equal(tag_value(stray->tags, stray->n_tags, "service-id"), "n9");
     assert_false(all->untyped);
     assert_int_equal(sent_with(t, OF("ec2:security-group")), 1);
     assert_int_equal(sent_with(t, OF("ecs:service")), 3);
