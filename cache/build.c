@@ -70,6 +70,7 @@ static int build_init(struct build *b, struct things *t)
         return -ENOMEM;
     b->lists = b->s->private_->lists;
     b->s->swept = !b->in->resources->saved;
+    b->s->swept_wall_ms = b->in->resources->begun_wall_ms;
     return 0;
 }
 

@@ -142,6 +142,11 @@ static void publish(struct cache *c, const struct snapshot *now)
     const struct snapshot *dropped = c->newest;
     c->newest = now;
     c->generation = now->generation;
+    if (now->swept_wall_ms != c->freshness.begun_wall_ms) {
+        c->freshness.begun_wall_ms = now->swept_wall_ms;
+        c->freshness.saved = now->whole && !now->swept;
+        c->freshness.last = FAULT_INIT;
+    }
     pthread_mutex_unlock(&c->newest_lock);
     snapshot_unref(dropped);
     if (!news)

@@ -151,10 +151,6 @@ bool early_load(struct cache *c)
         log_debug("no saved index: %s", f.message);
         return false;
     }
-    pthread_mutex_lock(&c->newest_lock);
-    c->freshness.begun_wall_ms = r->begun_wall_ms;
-    c->freshness.saved = true;
-    pthread_mutex_unlock(&c->newest_lock);
     return refresh_take(c, r, NULL) == 0;
 }
 

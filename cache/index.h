@@ -98,8 +98,8 @@ struct index_kind {
 struct snapshot {
     uint64_t generation;   /* grows with every publish */
     int64_t built_wall_ms; /* greater than that of the snapshot before */
-    bool whole;            /* false: a sketch of the time before the first sweep has ended: the
-                              families' names, and all of those that are `known`; nothing else */
+    bool whole; /* false: a sketch before the first sweep's end: families' names, what is `known` */
+    int64_t swept_wall_ms; /* when the sweep began that it shows; 0: none */
     bool swept; /* read from AWS by this daemon; false: as it was saved by an earlier one */
     const struct index_family *const *families;
     size_t n_families;

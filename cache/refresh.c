@@ -15,13 +15,11 @@ static void set_sweeping(struct cache *c, bool sweeping)
     pthread_mutex_unlock(&c->newest_lock);
 }
 
-static void note_success(struct cache *c, int64_t begun_wall_ms)
+static void note_success(struct cache *c)
 {
     pthread_mutex_lock(&c->newest_lock);
-    c->freshness.begun_wall_ms = begun_wall_ms;
     c->freshness.ended_wall_ms = c->clock->wall_ms(c->clock);
     c->freshness.sweeps++;
-    c->freshness.saved = false;
     c->freshness.last = FAULT_INIT;
     pthread_mutex_unlock(&c->newest_lock);
 }
@@ -93,13 +91,12 @@ static int sweep(struct cache *c, const struct chains *chains, struct fault *f)
 
     if (result < 0)
         return result;
-    int64_t begun_wall_ms = r->begun_wall_ms;
     result = refresh_take(c, r, f);
     if (result < 0)
         return result;
     bool strays = chains->all[chains->n - 1].kind == CHAIN_STRAYS;
     c->sweeps_without_strays = strays ? 0 : c->sweeps_without_strays + 1;
-    note_success(c, begun_wall_ms);
+    note_success(c);
     return 0;
 }
 
