@@ -9,7 +9,7 @@ import stat
 import subprocess
 import tempfile
 
-TOPS = ("README", "families", "services", "groups", "resources", "deleting")
+TOPS = ("README", "families", "services", "groups", "resources", "deleting", "by-status", "by-type", "untagged")
 
 # Whatever ends the bench, the pipe to this shell ends with it, and the gigabytes go.
 _GUARD = 'trap "" INT TERM HUP; read -r nothing; rm -rf -- "$0"'
