@@ -19,6 +19,10 @@
 struct telling {
     struct notify *notify;
     const struct snapshot *old, *now;
+};
+
+struct publication {
+    struct telling telling;
     struct list services; /* whose status may be another one */
 };
 
@@ -120,7 +124,6 @@ static void on_service(struct telling *c, const struct diff *d)
     const struct index_service *s = d->service;
     struct key dir;
 
-    (void)list_add(&c->services, s); /* no memory: its place in by-status/ stays as it was */
     if (d->how == DIFF_CHANGED) {
         service_changed(c, d->old_service, s);
         return;
@@ -342,6 +345,7 @@ static void on_groups_known(struct telling *c, const struct diff *d _unused_)
 
 static void on_diff(void *arg, const struct diff *d)
 {
+    struct publication *p = arg;
     static void (*const handlers[])(struct telling * c, const struct diff *d) = {
         [DIFF_FAMILY] = on_family,     [DIFF_SERVICE] = on_service,
         [DIFF_SHARED] = on_shared,     [DIFF_RESOURCE] = on_resource,
@@ -350,7 +354,9 @@ static void on_diff(void *arg, const struct diff *d)
     };
 
     if (handlers[d->kind])
-        handlers[d->kind](arg, d);
+        handlers[d->kind](&p->telling, d);
+    if (d->kind == DIFF_SERVICE) /* without memory its place in by-status/ stays as it was */
+        (void)list_add(&p->services, d->service);
 }
 
 /* All of them, where this is the first snapshot: they could be asked for before. */
@@ -372,26 +378,28 @@ static void top_listings(struct telling *c)
             inode(c, top[i].kind, NULL, NULL, NULL);
 }
 
-static void differences(struct telling *c)
+static void differences(struct publication *p)
 {
+    struct telling *c = &p->telling;
+
     for (size_t i = 0; i < c->now->n_families; i++)
         family_listings(c, c->now->families[i]);
     resource_listings(c);
-    diff_snapshots(c->old, c->now, on_diff, c);
+    diff_snapshots(c->old, c->now, on_diff, p);
 }
 
 void tell_published(struct fs *fs, const struct snapshot *old, const struct snapshot *now)
 {
-    struct telling c = {fs->notify, old, now, {0}};
+    struct publication p = {.telling = {fs->notify, old, now}};
 
     if (old == now)
         return;
     notify_next_epoch(fs->notify);
-    top_listings(&c);
+    top_listings(&p.telling);
     if (old) /* else nothing below them could be answered before */
-        differences(&c);
-    tell_standings(fs, (const struct index_service *const *)c.services.items, c.services.n);
-    list_done(&c.services);
+        differences(&p);
+    tell_standings(fs, (const struct index_service *const *)p.services.items, p.services.n);
+    list_done(&p.services);
 }
 
 static void outputs(struct telling *c, struct fs *fs, const struct snapshot *snap,
@@ -422,7 +430,7 @@ void tell_service(struct fs *fs, const char *family, const char *id, unsigned wh
     const struct snapshot *snap _cleanup_snapshot_ = cache_sketch(fs->cache);
     const struct index_family *f = snap ? snapshot_family_by_id(snap, family) : NULL;
     const struct index_service *s = f && id ? snapshot_service_by_id(f, id) : NULL;
-    struct telling c = {fs->notify, snap, snap, {0}};
+    struct telling c = {fs->notify, snap, snap};
     struct key key;
 
     notify_next_epoch(fs->notify);
