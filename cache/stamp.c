@@ -108,6 +108,14 @@ static void stamp_kind(void *arg, const void *x, const void *y)
     k->listed_ms = since(st, x && row_same(before, here, name), old->listed_ms);
 }
 
+static void stamp_untagged(const struct stamper *st, const struct snapshot_private *old,
+                           struct snapshot_private *now)
+{
+    bool same = same_links(old->untagged, old->n_untagged, now->untagged, now->n_untagged);
+
+    now->untagged_ms = since(st, same, old->untagged_ms);
+}
+
 int stamp_pass(struct build *b)
 {
     const struct snapshot *old = b->in->before;
@@ -142,5 +150,6 @@ int stamp_pass(struct build *b)
     s->deleting_ms = since(&st, !st.deleting_changed, old->deleting_ms);
     s->kinds_ms = since(&st, row_same(kinds[0], kinds[1], kind), old->kinds_ms);
     s->groups_ms = since(&st, row_same(groups[0], groups[1], group), old->groups_ms);
+    stamp_untagged(&st, old->private_, s->private_);
     return 0;
 }

@@ -13,6 +13,8 @@ int resolve_group(struct place *p);
 int resolve_resource_service(struct place *p);
 int resolve_resource_type(struct place *p);
 int resolve_resource(struct place *p);
+int resolve_standing(struct place *p);
+int resolve_type(struct place *p);
 
 bool exists_blueprint(struct place *p);
 bool exists_next_id(struct place *p);
@@ -40,8 +42,14 @@ TREE_DIRECTORY(tags)
 TREE_DIRECTORY(owners)
 TREE_DIRECTORY(deleting)
 TREE_DIRECTORY(deleting_family)
+TREE_DIRECTORY(by_status)
+TREE_DIRECTORY(standing)
+TREE_DIRECTORY(by_type)
+TREE_DIRECTORY(type)
+TREE_DIRECTORY(untagged)
 #undef TREE_DIRECTORY
 
 /* Where a link of a list that is sorted by link stands, or NULL. */
 const struct index_resource *tree_link(const struct index_resource *const *list, size_t n,
                                        const char *link);
+const struct index_resource *tree_untagged(const struct snapshot *s, const char *link);

@@ -153,6 +153,8 @@ class Change:
         there = self.world.services.get(service) == family
         yield Truth(f"families/{family}", frozenset(self.world.ids(family) | {"resources", "services.tsv"}))
         yield Truth("services", frozenset(self.world.services))
+        yield Truth("by-status/unmanaged", frozenset(self.world.services))
+        yield Truth(f"by-status/unmanaged/{service}", there=service in self.world.services)
         yield Truth(f"families/{family}/{service}", there=there)
         yield Truth(f"services/{service}", there=service in self.world.services)
         if there:
@@ -163,6 +165,7 @@ class Change:
     def _resources(self, arns):
         for service, kind in {place(arn)[:2] for arn in arns}:
             yield Truth(f"resources/{service}/{kind}", frozenset(self.world.listing(service, kind)))
+            yield Truth(f"by-type/{service}.{kind}", frozenset(self.world.listing(service, kind)))
         yield from (Truth(path_of(arn), there=arn in self.world.resources) for arn in arns)
 
 
