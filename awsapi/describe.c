@@ -15,13 +15,24 @@
 
 enum { PARTS = 6, ID_SIZE = 2048 };
 
+static unsigned count_slashes(const char *key)
+{
+    unsigned n = 0;
+
+    while ((key = strchr(key, '/'))) {
+        key++;
+        n++;
+    }
+    return n;
+}
+
 const struct describe_row *aws_describe_row(const char *service, const char *type, const char *key)
 {
     for (size_t i = 0; i < describe_n_rows; i++) {
         const struct describe_row *row = &describe_rows[i];
 
         if (streq(row->service, service) && streq(row->type, type) &&
-            (!row->part || strstr(key, row->part)) &&
+            count_slashes(key) >= row->slashes &&
             (row->id != DESCRIBE_ID_ARN || str_starts(key, "arn:")))
             return row;
     }

@@ -30,7 +30,7 @@ enum describe_id {
 
 struct describe_row {
     const char *service, *type; /* of the path below resources/ */
-    const char *part;           /* only keys with this in them, or NULL */
+    unsigned slashes; /* only keys with so many at least: a classic load balancer has fewer */
     struct aws_action action;
     enum describe_put put;
     const char *in; /* name of the member, or of the filter, that takes the ids; of Cloud Control:

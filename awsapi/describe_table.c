@@ -19,19 +19,19 @@
 
 /* clang-format off */
 #define EC2(type_, name, filter, list_, id_)                                                       \
-    {"ec2", type_, NULL, CALL(AWS_EC2, name, BUCKET_EC2_READ), DESCRIBE_FILTER, filter,            \
+    {"ec2", type_, 0, CALL(AWS_EC2, name, BUCKET_EC2_READ), DESCRIBE_FILTER, filter,            \
      DESCRIBE_ID_NAME, 200, {"NextToken", "nextToken", list_, "item"}, .named = id_}
-#define ELB(type_, part_, name, in_, list_, id_)                                                   \
-    {"elasticloadbalancing", type_, part_, CALL(AWS_ELBV2, name, BUCKET_ELB_READ), DESCRIBE_LIST,  \
+#define ELB(type_, slashes_, name, in_, list_, id_)                                                   \
+    {"elasticloadbalancing", type_, slashes_, CALL(AWS_ELBV2, name, BUCKET_ELB_READ), DESCRIBE_LIST,  \
      in_, DESCRIBE_ID_ARN, 20, {"Marker", "NextMarker", list_, NULL}, .named = id_}
 #define ECS(type_, name, put_, in_, batch_, id_)                                                   \
-    {"ecs", type_, NULL, CALL(AWS_ECS, name, BUCKET_ECS_READ), put_, in_, DESCRIBE_ID_ARN, batch_, \
+    {"ecs", type_, 0, CALL(AWS_ECS, name, BUCKET_ECS_READ), put_, in_, DESCRIBE_ID_ARN, batch_, \
      {NULL, NULL, in_, NULL}, .named = id_}
 #define RDS(type_, name, filter, list_, item_, id_)                                                \
-    {"rds", type_, NULL, CALL(AWS_RDS, name, BUCKET_RDS_READ), DESCRIBE_RDS_FILTER, filter,        \
+    {"rds", type_, 0, CALL(AWS_RDS, name, BUCKET_RDS_READ), DESCRIBE_RDS_FILTER, filter,        \
      DESCRIBE_ID_NAME, 100, {"Marker", "Marker", list_, item_}, .named = id_}
 #define OTHER(service_, type_, name, id_)                                                          \
-    {service_, type_, NULL, CALL(AWS_CLOUDCONTROL, "GetResource", BUCKET_CLOUDCONTROL),            \
+    {service_, type_, 0, CALL(AWS_CLOUDCONTROL, "GetResource", BUCKET_CLOUDCONTROL),            \
      DESCRIBE_CLOUDCONTROL, name, id_, 1, {NULL, NULL, "ResourceDescription", NULL}, .named = NULL}
 #define ARN DESCRIBE_ID_ARN
 #define NAME DESCRIBE_ID_NAME
@@ -39,7 +39,7 @@
 
 static const struct describe_row rows[] = {
     EC2("security-group", "DescribeSecurityGroups", "group-id", "securityGroupInfo", "groupId"),
-    {"ec2", "instance", NULL, CALL(AWS_EC2, "DescribeInstances", BUCKET_EC2_READ), DESCRIBE_FILTER,
+    {"ec2", "instance", 0, CALL(AWS_EC2, "DescribeInstances", BUCKET_EC2_READ), DESCRIBE_FILTER,
      "instance-id", NAME, 200, {"NextToken", "nextToken", "reservationSet", "item"},
      .inner = "instancesSet", .named = "instanceId"},
     EC2("vpc", "DescribeVpcs", "vpc-id", "vpcSet", "vpcId"),
@@ -48,28 +48,24 @@ static const struct describe_row rows[] = {
         "networkInterfaceSet", "networkInterfaceId"),
     EC2("volume", "DescribeVolumes", "volume-id", "volumeSet", "volumeId"),
 
-    ELB("loadbalancer", "loadbalancer/app/", "DescribeLoadBalancers", "LoadBalancerArns",
-        "LoadBalancers", "LoadBalancerArn"),
-    ELB("loadbalancer", "loadbalancer/net/", "DescribeLoadBalancers", "LoadBalancerArns",
-        "LoadBalancers", "LoadBalancerArn"),
-    ELB("loadbalancer", "loadbalancer/gwy/", "DescribeLoadBalancers", "LoadBalancerArns",
-        "LoadBalancers", "LoadBalancerArn"),
-    ELB("listener", NULL, "DescribeListeners", "ListenerArns", "Listeners", "ListenerArn"),
-    ELB("listener-rule", NULL, "DescribeRules", "RuleArns", "Rules", "RuleArn"),
-    ELB("targetgroup", NULL, "DescribeTargetGroups", "TargetGroupArns", "TargetGroups",
+    ELB("loadbalancer", 3, "DescribeLoadBalancers", "LoadBalancerArns", "LoadBalancers",
+        "LoadBalancerArn"),
+    ELB("listener", 0, "DescribeListeners", "ListenerArns", "Listeners", "ListenerArn"),
+    ELB("listener-rule", 0, "DescribeRules", "RuleArns", "Rules", "RuleArn"),
+    ELB("targetgroup", 0, "DescribeTargetGroups", "TargetGroupArns", "TargetGroups",
         "TargetGroupArn"),
 
-    {"elasticfilesystem", "file-system", NULL,
+    {"elasticfilesystem", "file-system", 0,
      GET(AWS_EFS, "DescribeFileSystems", BUCKET_EFS_READ, "/2015-02-01/file-systems",
          "MaxItems,Marker,FileSystemId"),
      DESCRIBE_ONE_OR_ALL, "FileSystemId", NAME, 100,
      {"Marker", "NextMarker", "FileSystems", NULL}, .named = "FileSystemId"},
-    {"elasticfilesystem", "access-point", NULL,
+    {"elasticfilesystem", "access-point", 0,
      GET(AWS_EFS, "DescribeAccessPoints", BUCKET_EFS_READ, "/2015-02-01/access-points",
          "MaxResults,NextToken,AccessPointId"),
      DESCRIBE_ONE_OR_ALL, "AccessPointId", NAME, 1000,
      {"NextToken", "NextToken", "AccessPoints", NULL}, .named = "AccessPointId"},
-    {"elasticfilesystem", "mount-target", NULL,
+    {"elasticfilesystem", "mount-target", 0,
      GET(AWS_EFS, "DescribeMountTargets", BUCKET_EFS_READ, "/2015-02-01/mount-targets",
          "Marker,MountTargetId"),
      DESCRIBE_ONE, "MountTargetId", NAME, 1, {"Marker", "NextMarker", "MountTargets", NULL},
@@ -78,7 +74,7 @@ static const struct describe_row rows[] = {
     ECS("cluster", "DescribeClusters", DESCRIBE_LIST, "clusters", 100, "clusterArn"),
     ECS("service", "DescribeServices", DESCRIBE_OF_CLUSTER, "services", 10, "serviceArn"),
     ECS("task", "DescribeTasks", DESCRIBE_OF_CLUSTER, "tasks", 100, "taskArn"),
-    {"ecs", "task-definition", NULL,
+    {"ecs", "task-definition", 0,
      CALL(AWS_ECS, "DescribeTaskDefinition", BUCKET_ECS_TASKDEF_READ), DESCRIBE_ONE,
      "taskDefinition", ARN, 1, {NULL, NULL, "taskDefinition", NULL},
      .gone = "ClientException", .fixed = true},
@@ -88,20 +84,20 @@ static const struct describe_row rows[] = {
     RDS("cluster", "DescribeDBClusters", "db-cluster-id", "DBClusters", "DBCluster",
         "DBClusterIdentifier"),
 
-    {"secretsmanager", "secret", NULL,
+    {"secretsmanager", "secret", 0,
      CALL(AWS_SECRETSMANAGER, "DescribeSecret", BUCKET_SECRETS_READ), DESCRIBE_ONE, "SecretId", ARN,
      .batch = 1},
-    {"ecr", "repository", NULL, CALL(AWS_ECR, "DescribeRepositories", BUCKET_ECR_READ),
+    {"ecr", "repository", 0, CALL(AWS_ECR, "DescribeRepositories", BUCKET_ECR_READ),
      DESCRIBE_LIST, "repositoryNames", NAME, 100, {"nextToken", "nextToken", "repositories", NULL},
      .named = "repositoryName"},
-    {"lambda", "function", NULL,
+    {"lambda", "function", 0,
      GET(AWS_LAMBDA, "GetFunctionConfiguration", BUCKET_LAMBDA_READ,
          "/2015-03-31/functions/{FunctionName}/configuration", NULL),
      DESCRIBE_ONE, "FunctionName", ARN, .batch = 1},
-    {"logs", "log-group", NULL, CALL(AWS_LOGS, "DescribeLogGroups", BUCKET_LOGS_READ),
+    {"logs", "log-group", 0, CALL(AWS_LOGS, "DescribeLogGroups", BUCKET_LOGS_READ),
      DESCRIBE_LIST, "logGroupIdentifiers", NAME, 50, {"nextToken", "nextToken", "logGroups", NULL},
      .named = "logGroupName"},
-    {"ssm", "parameter", NULL, CALL(AWS_SSM, "DescribeParameters", BUCKET_SSM_DESCRIBE),
+    {"ssm", "parameter", 0, CALL(AWS_SSM, "DescribeParameters", BUCKET_SSM_DESCRIBE),
      DESCRIBE_PARAMETERS, "Name", NAME, 25, {"NextToken", "NextToken", "Parameters", NULL},
      .named = "Name"},
 
