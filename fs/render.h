@@ -23,6 +23,7 @@ int render_tag(struct place *p, struct buf *out, struct fault *f);
 /* render_link.c */
 int render_resource_link(struct place *p, struct buf *out, struct fault *f);
 int render_services_link(struct place *p, struct buf *out, struct fault *f);
+int render_type_link(struct place *p, struct buf *out, struct fault *f);
 int render_standing_link(struct place *p, struct buf *out, struct fault *f);
 int render_owner_link(struct place *p, struct buf *out, struct fault *f);
 
