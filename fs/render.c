@@ -32,7 +32,7 @@ static const char readme[] =
     "  services/ID                       every service, whatever its family\n"
     "  by-status/failed/                 the services of one status; a directory for each word\n"
     "  by-type/ec2.security-group/       the resources of one type\n"
-    "  untagged/                         what was tagged halfway: no family, or one without services\n"
+    "  untagged/                         what was tagged halfway: no family, or an empty one\n"
     "  groups/                           the account's resource groups\n"
     "  resources/SERVICE/TYPE/ID/        every resource: arn, tags/, services/ (whose it is)\n"
     "  .svcfs/                           this mount: health, freshness, metrics, errors\n"

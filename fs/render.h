@@ -29,6 +29,7 @@ int size_no_properties(struct place *p, size_t *ret);
 /* render_link.c */
 int render_resource_link(struct place *p, struct buf *out, struct fault *f);
 int render_services_link(struct place *p, struct buf *out, struct fault *f);
+int render_type_link(struct place *p, struct buf *out, struct fault *f);
 int render_standing_link(struct place *p, struct buf *out, struct fault *f);
 int render_owner_link(struct place *p, struct buf *out, struct fault *f);
 

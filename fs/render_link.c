@@ -21,8 +21,6 @@ static const struct index_resource *target_of(const struct place *p)
         return tree_link(p->service->resources, p->service->n_resources, link);
     case KIND_GROUP_LINK:
         return tree_link(p->group->resources, p->group->n_resources, link);
-    case KIND_TYPE_LINK:
-        return snapshot_resource(p->rtype, link);
     case KIND_UNTAGGED_LINK:
         return tree_untagged(p->snap, link);
     default:
@@ -36,8 +34,6 @@ static const char *up_from(enum kind_id kind)
     switch (kind) {
     case KIND_SERVICE_LINK:
         return "../../../..";
-    case KIND_TYPE_LINK:
-        return "../..";
     case KIND_UNTAGGED_LINK:
         return "..";
     default:
@@ -62,6 +58,14 @@ int render_services_link(struct place *p, struct buf *out, struct fault *f _unus
     if (!s)
         return -ENOENT;
     return buf_printf(out, "../families/%s/%s", s->family->name, s->name);
+}
+
+int render_type_link(struct place *p, struct buf *out, struct fault *f _unused_)
+{
+    const struct index_kind *k;
+    const struct index_type *t = tree_type(p->snap, p->key->args[0], &k);
+
+    return t ? buf_printf(out, "../resources/%s/%s", k->name, t->name) : -ENOENT;
 }
 
 int render_standing_link(struct place *p, struct buf *out, struct fault *f _unused_)

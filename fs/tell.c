@@ -190,20 +190,8 @@ static void family_listings(struct telling *c, const struct index_family *f)
 
 /* --- resources --- */
 
-/* A type's directory in by-type/; name NULL: the directory itself has another listing. */
-static void by_type(struct telling *c, const char *service, const char *type, const char *name)
-{
-    char shown[NAME_SIZE];
-
-    name_type(service, type, shown);
-    if (name)
-        entry(c, KIND_TYPE, shown, NULL, name);
-    else
-        inode(c, KIND_TYPE, shown, NULL, NULL);
-}
-
-/* The same comes or goes. */
-static void by_type_entry(struct telling *c, const char *service, const char *type)
+/* Its link in by-type/ comes or goes. */
+static void by_type(struct telling *c, const char *service, const char *type)
 {
     char shown[NAME_SIZE];
 
@@ -280,9 +268,7 @@ static void on_resource(struct telling *c, const struct diff *d)
     }
     kind = snapshot_kind(without, r->service);
     if (!kind || !snapshot_type(kind, r->type))
-        by_type_entry(c, r->service, r->type);
-    else
-        by_type(c, r->service, r->type, r->id);
+        by_type(c, r->service, r->type);
     if (!kind)
         entry(c, KIND_RESOURCES, NULL, NULL, r->service);
     else if (!snapshot_type(kind, r->type))
@@ -300,12 +286,9 @@ static void resource_listings(struct telling *c)
 
         if (k->listed_ms == now_ms)
             inode(c, KIND_RESOURCE_SERVICE, k->name, NULL, NULL);
-        for (size_t t = 0; t < k->n_types; t++) {
-            if (k->types[t].listed_ms != now_ms)
-                continue;
-            inode(c, KIND_RESOURCE_TYPE, k->name, k->types[t].name, NULL);
-            by_type(c, k->name, k->types[t].name, NULL);
-        }
+        for (size_t t = 0; t < k->n_types; t++)
+            if (k->types[t].listed_ms == now_ms)
+                inode(c, KIND_RESOURCE_TYPE, k->name, k->types[t].name, NULL);
     }
 }
 

@@ -79,7 +79,8 @@ int list_standing(struct place *dir, list_fn emit, void *arg)
              : standings_each(dir->fs->standings, standing_status(dir->key->args[0]), list_one, &l);
 }
 
-/* --- by-type/ --- */
+/* --- by-type/: links to what resources/ has anyway, so that they cost no more than the types ---
+ */
 
 /* Few types begin alike, so hardly more than the name that is looked for is put together. */
 static const struct index_type *find_in_kind(const struct index_kind *k, const char *name)
@@ -94,26 +95,27 @@ static const struct index_type *find_in_kind(const struct index_kind *k, const c
     return NULL;
 }
 
-int resolve_type(struct place *p)
+const struct index_type *tree_type(const struct snapshot *s, const char *name,
+                                   const struct index_kind **ret_kind)
 {
-    for (size_t i = 0; i < p->snap->n_kinds; i++) {
-        p->rkind = &p->snap->kinds[i];
-        p->rtype = find_in_kind(p->rkind, p->key->args[0]);
-        if (p->rtype)
-            return 0;
+    const struct index_type *t = NULL;
+
+    for (size_t i = 0; !t && i < s->n_kinds; i++) {
+        *ret_kind = &s->kinds[i];
+        t = find_in_kind(*ret_kind, name);
     }
-    return -ENOENT;
+    return t;
 }
 
+/* ret borrows name, which is the caller's. */
 int find_by_type(struct place *dir, const char *name, struct key *ret)
 {
-    for (size_t i = 0; i < dir->snap->n_kinds; i++) {
-        if (!find_in_kind(&dir->snap->kinds[i], name))
-            continue;
-        *ret = key_child(dir->key, KIND_TYPE, name);
-        return 0;
-    }
-    return -ENOENT;
+    const struct index_kind *k;
+
+    if (!tree_type(dir->snap, name, &k))
+        return -ENOENT;
+    *ret = key_child(dir->key, KIND_TYPE_LINK, name);
+    return 0;
 }
 
 static int list_kind(struct place *dir, const struct index_kind *k, list_fn emit, void *arg)
@@ -125,7 +127,7 @@ static int list_kind(struct place *dir, const struct index_kind *k, list_fn emit
         struct key key;
 
         name_type(k->name, k->types[i].name, shown);
-        key = key_child(dir->key, KIND_TYPE, shown);
+        key = key_child(dir->key, KIND_TYPE_LINK, shown);
         r = emit(arg, &key, shown);
     }
     return r;
@@ -137,28 +139,6 @@ int list_by_type(struct place *dir, list_fn emit, void *arg)
 
     for (size_t i = 0; r == 0 && i < dir->snap->n_kinds; i++)
         r = list_kind(dir, &dir->snap->kinds[i], emit, arg);
-    return r;
-}
-
-int find_type(struct place *dir, const char *name, struct key *ret)
-{
-    const struct index_resource *r = snapshot_resource(dir->rtype, name);
-
-    if (!r)
-        return -ENOENT;
-    *ret = key_child(dir->key, KIND_TYPE_LINK, r->id);
-    return 0;
-}
-
-int list_type(struct place *dir, list_fn emit, void *arg)
-{
-    int r = 0;
-
-    for (size_t i = 0; r == 0 && i < dir->rtype->n_resources; i++) {
-        struct key key = key_child(dir->key, KIND_TYPE_LINK, dir->rtype->resources[i]->id);
-
-        r = emit(arg, &key, dir->rtype->resources[i]->id);
-    }
     return r;
 }
 

@@ -165,7 +165,6 @@ class Change:
     def _resources(self, arns):
         for service, kind in {place(arn)[:2] for arn in arns}:
             yield Truth(f"resources/{service}/{kind}", frozenset(self.world.listing(service, kind)))
-            yield Truth(f"by-type/{service}.{kind}", frozenset(self.world.listing(service, kind)))
         yield from (Truth(path_of(arn), there=arn in self.world.resources) for arn in arns)
 
 
