@@ -34,10 +34,19 @@ struct index_service {
     const struct index_label *family;
     const struct index_resource *const *resources; /* by link; the record itself is one of them */
     size_t n_resources;
+    const char *const *depends; /* ids of the services that it needs; sorted, each once */
+    size_t n_depends;
     bool managed;         /* has a record */
     bool deleting;        /* stands in deleting/ */
     const char *phase;    /* of the record: "creating" "ready" "failed" "deleting", or "" */
     const char *claim;    /* of the record where it is known, or "" */
     int64_t changed_ms;   /* anything above changed, tags of its resources too */
     int64_t resources_ms; /* links came or went */
+    int64_t depends_ms;   /* depends changed */
+};
+
+/* That a service needs another one. */
+struct index_need {
+    const char *id;                 /* of the one that is needed; it need not exist */
+    const struct index_service *by; /* as of its snapshot */
 };
