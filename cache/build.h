@@ -37,7 +37,7 @@ struct overlay_record {
 };
 
 struct build_input {
-    const char *family_tag, *service_tag, *account, *region, *partition;
+    const char *family_tag, *service_tag, *dependency_tag, *account, *region, *partition;
     struct raw_resources *resources;  /* never NULL; the snapshot keeps a reference */
     struct raw_groups *groups;        /* or NULL: not known; a reference as well */
     const struct map *overlay;        /* key → struct overlay_entry * */

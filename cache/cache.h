@@ -20,6 +20,7 @@ struct cache;
 struct cache_options {
     struct aws_client *aws;
     const char *family_tag, *service_tag; /* "service-family", "service-id" */
+    const char *dependency_tag;           /* "service-dependency" */
     const char *account, *region, *partition;
     int64_t refresh_ms;    /* between sweeps while something changes; up to four times that else */
     const char *save_path; /* file of the saved index, or NULL: none is read or written */

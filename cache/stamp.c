@@ -41,6 +41,7 @@ static void stamp_service(void *arg, const void *x, const void *y)
     bool links = old && same_links(old->resources, old->n_resources, s->resources, s->n_resources);
     s->changed_ms = since(st, old && same_service(old, now), old ? old->changed_ms : 0);
     s->resources_ms = since(st, links, old ? old->resources_ms : 0);
+    s->depends_ms = since(st, old && same_depends(old, s), old ? old->depends_ms : 0);
 }
 
 static void stamp_family(void *arg, const void *x, const void *y)

@@ -33,7 +33,7 @@ struct provision {
     struct cache *cache;
     struct clock *clock;
     struct catalog *catalog; /* NULL: no blueprints */
-    char *account, *region, *partition, *family_tag, *service_tag, *db_ca;
+    char *account, *region, *partition, *family_tag, *service_tag, *dependency_tag, *db_ca;
     char host[256];
     int64_t refresh_ms, lease_ms;
     struct timing timing;

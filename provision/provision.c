@@ -137,11 +137,12 @@ static int copy_options(struct provision *p, const struct provision_options *o)
     p->partition = strdup(o->partition);
     p->family_tag = strdup(o->family_tag);
     p->service_tag = strdup(o->service_tag);
+    p->dependency_tag = strdup(o->dependency_tag);
     p->db_ca = o->db_ca ? strdup(o->db_ca) : NULL;
     if (gethostname(p->host, sizeof(p->host) - 1) < 0)
         snprintf(p->host, sizeof(p->host), "unknown");
     return p->account && p->region && p->partition && p->family_tag && p->service_tag &&
-                   (p->db_ca || !o->db_ca)
+                   p->dependency_tag && (p->db_ca || !o->db_ca)
                ? 0
                : -ENOMEM;
 }
@@ -247,6 +248,7 @@ void provision_free(struct provision *p)
     free(p->partition);
     free(p->family_tag);
     free(p->service_tag);
+    free(p->dependency_tag);
     free(p->db_ca);
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->lock);
