@@ -69,11 +69,13 @@ bool describe_can(const struct index_resource *r);
 
 /* How far the descriptions behind the sweeps are. */
 struct describe_progress {
-    size_t done;       /* of those: described, or known not to be (gone, refused, no such call) */
-    size_t of;         /* resources whose descriptions can have edges, as far as there is a call */
-    bool complete;     /* one round over all that the newest snapshot has is over */
-    struct fault last; /* the last failure of a call of the running, else of the last round; err 0:
-                          none */
+    size_t done;       /* of those: described, or known not to be (gone, refused) */
+    size_t of;         /* resources of the newest snapshot whose descriptions can have edges */
+    size_t failed;     /* of those done: the last call for them failed */
+    struct fault last; /* the latest of these failures */
+    size_t bytes;      /* of texts that are kept, of whatever */
+    bool rounds;       /* there are rounds: every_ms is not 0 */
+    bool complete;     /* a round is over, and nothing has come since that it did not look at */
 };
 void describe_progress(struct describe *d, struct describe_progress *ret);
 

@@ -40,14 +40,12 @@ void graph_forget_impact(struct graph *g, struct node *n)
 {
     g->n_told -= n->told != NULL;
     impact_unref(n->told);
-    impact_unref(n->fresh);
-    n->told = n->fresh = NULL;
+    n->told = NULL;
 }
 
 static void node_free(struct node *n)
 {
     impact_unref(n->told);
-    impact_unref(n->fresh);
     free(n->refs.all);
     free(n->by.all);
     free(n);
@@ -115,8 +113,6 @@ const struct link *graph_next(const struct node *n, bool users, uint32_t *it)
 
 static void impact_affected(struct graph *g, struct node *n)
 {
-    impact_unref(n->fresh);
-    n->fresh = NULL;
     if (n->told && !n->stale)
         n->stale = list_add(&g->stale, n) == 0;
 }

@@ -68,10 +68,20 @@ const struct impact *impact_ref(const struct impact *i);
 void impact_unref(const struct impact *i);
 const struct impact_entry *impact_find(const struct impact *i, const char *link); /* or NULL */
 
-/* Of a resource of any snapshot: as the graph knows it; the shortest chain each. Without paths it
- * is remembered, and its changes are told from then on. */
-int graph_impact(struct graph *g, const struct index_resource *r, bool paths,
-                 const struct impact **ret);
+/* Whether both say the same. */
+bool impact_same(const struct impact *a, const struct impact *b);
+/* A size that somebody notes with it; 0: nobody has. Any thread. */
+void impact_keep_size(const struct impact *i, size_t size);
+size_t impact_kept_size(const struct impact *i);
+
+/* Of a resource of any snapshot, without paths: as it was told last (graph_news); from now on its
+ * changes are told. 0 or -ENOMEM. */
+int graph_impact(struct graph *g, const struct index_resource *r, const struct impact **ret);
+/* As it is now, with the paths: the shortest chain each. -EAGAIN: the graph does not have it (yet).
+ */
+int graph_impact_paths(struct graph *g, const struct index_resource *r, const struct impact **ret);
+/* What graph_impact gave before, or NULL: nobody has asked. */
+const struct impact *graph_impact_told(struct graph *g, const struct index_resource *r);
 
 /* --- what changed thereby --- */
 

@@ -14,6 +14,7 @@
 
 struct impact_private {
     atomic_uint refs;
+    atomic_size_t kept_size;
     struct buf paths;
 };
 
@@ -72,6 +73,16 @@ static struct impact *impact_new(size_t n)
     i->private_ = p;
     i->entries = entries;
     return i;
+}
+
+void impact_keep_size(const struct impact *i, size_t size)
+{
+    atomic_store(&i->private_->kept_size, size);
+}
+
+size_t impact_kept_size(const struct impact *i)
+{
+    return atomic_load(&i->private_->kept_size);
 }
 
 const struct impact_entry *impact_find(const struct impact *i, const char *link)
@@ -356,56 +367,58 @@ static int remember(struct graph *g, struct node *n, const struct index_resource
 
     if (e < 0)
         return e;
-    now->changed_ms = n->told ? MAX(g->now_ms, n->told->changed_ms + 1) : r->owner_ms;
-    if (n->told)
-        n->fresh = now;
-    else
-        n->told = now;
-    g->n_told += n->told == now;
+    now->changed_ms = r->owner_ms;
+    n->told = now;
+    g->n_told++;
     g->batch++; /* what was seen before may be affected anew */
     return 0;
 }
 
-int graph_impact(struct graph *g, const struct index_resource *r, bool paths,
-                 const struct impact **ret)
+int graph_impact(struct graph *g, const struct index_resource *r, const struct impact **ret)
 {
     struct node *n = graph_node(g, r->key);
     int e = n ? 0 : -ENOMEM;
 
-    if (e == 0 && paths)
-        return n->r ? graph_reach(g, n, true, ret) : -EAGAIN;
-    if (e == 0 && (!n->told || (n->stale && !n->fresh)))
+    if (e == 0 && !n->told)
         e = remember(g, n, r);
     if (e < 0)
         return e;
-    *ret = impact_ref(n->stale ? n->fresh : n->told);
+    *ret = impact_ref(n->told);
     return 0;
+}
+
+int graph_impact_paths(struct graph *g, const struct index_resource *r, const struct impact **ret)
+{
+    struct node *n = map_get(g->nodes, r->key);
+
+    return n && n->r ? graph_reach(g, n, true, ret) : -EAGAIN;
+}
+
+const struct impact *graph_impact_told(struct graph *g, const struct index_resource *r)
+{
+    const struct node *n = map_get(g->nodes, r->key);
+
+    return n && n->told ? impact_ref(n->told) : NULL;
 }
 
 /* --- told --- */
 
 static void tell_impact(struct graph *g, struct node *n, const struct graph_news *news)
 {
-    const struct impact *now = n->fresh;
-    int e = 0;
+    const struct impact *now = NULL;
 
     n->stale = false;
-    n->fresh = NULL;
     if (!n->told || !n->r) {
-        impact_unref(now);
         graph_drop_unused(g, n);
         return;
     }
-    if (!now) {
-        e = graph_reach(g, n, false, &now);
-        if (e == 0)
-            ((struct impact *)now)->changed_ms = MAX(g->now_ms, n->told->changed_ms + 1);
-    }
-    if (e < 0 || impact_same(n->told, now)) {
-        if (e == 0)
-            impact_unref(now);
+    if (graph_reach(g, n, false, &now) < 0)
+        return;
+    if (impact_same(n->told, now)) {
+        impact_unref(now);
         return;
     }
+    ((struct impact *)now)->changed_ms = MAX(g->now_ms, n->told->changed_ms + 1);
     news->impact(news->arg, n->r, n->told, now);
     impact_unref(n->told);
     n->told = now;

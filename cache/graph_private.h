@@ -39,7 +39,6 @@ struct node {
     struct svc *svc;                /* its owner, or NULL */
     struct links refs, by;          /* that its own ARN and description tell; that others' tell */
     const struct impact *told;      /* what was given out, or NULL */
-    const struct impact *fresh;     /* since it is stale */
     bool stale;                     /* told may be outdated; it stands in graph.stale */
     bool wanted;                    /* something that there is uses it */
     bool wanted_told;               /* as graph_wanted last said */
@@ -96,4 +95,3 @@ struct svc *graph_svc(struct graph *g, const struct index_service *s, bool make)
 /* graph_impact.c */
 int graph_reach(struct graph *g, struct node *from, bool paths, const struct impact **ret);
 void face_unref(const struct graph_face *f);
-bool impact_same(const struct impact *a, const struct impact *b);

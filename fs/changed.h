@@ -28,6 +28,7 @@ int64_t changed_resources(struct place *p);
 int64_t changed_resource_service(struct place *p);
 int64_t changed_resource_type(struct place *p);
 int64_t changed_owners(struct place *p);
+int64_t changed_properties(struct place *p);
 int64_t changed_tags(struct place *p);
 int64_t changed_deleting(struct place *p);
 int64_t changed_deleting_family(struct place *p);

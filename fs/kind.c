@@ -81,6 +81,12 @@ static const struct kind kinds[KINDS] = {
                        SINCE(owners)},
     [KIND_RESOURCE_ARN] = {KIND_RESOURCE, "arn", REG, 0, .exists = exists_arn,
                            .render = render_resource_arn},
+    [KIND_PROPERTIES] = {KIND_RESOURCE, "properties.json", REG, KIND_F_FETCHED,
+                         .exists = exists_properties, .render = render_properties,
+                         SINCE(properties), .size = size_properties},
+    [KIND_NO_PROPERTIES] = {KIND_RESOURCE, "properties.json", REG, D | KIND_F_HIDDEN,
+                            .exists = exists_no_properties, .render = render_no_properties,
+                            .size = size_no_properties},
     [KIND_TAGS] = {KIND_RESOURCE, "tags", DIR, N, .exists = exists_arn, TREE(tags), SINCE(tags)},
     [KIND_TAG] = {KIND_TAGS, NULL, REG, 0, .render = render_tag, SINCE(tags)},
     [KIND_RESOURCE_OWNERS] = {KIND_RESOURCE, "services", DIR, N, .exists = exists_owners,
@@ -195,6 +201,7 @@ int kind_version(struct place *p, uint64_t *ret, struct fault *f)
 int kind_find(struct place *dir, const char *name, struct key *ret)
 {
     enum kind_id id = dir->key->kind;
+    bool is_fixed = false;
     int r;
 
     for (int i = 1; i < KINDS; i++) {
@@ -207,9 +214,12 @@ int kind_find(struct place *dir, const char *name, struct key *ret)
         r = exists(dir, row);
         if (r == 0)
             *ret = key_child(dir->key, i, NULL);
-        return r;
+        if (r != -ENOENT)
+            return r;
+        is_fixed = true; /* another row may have the name, but no value has */
     }
-    if (!kinds[id].find || name[0] == '.') /* no value's name begins with one (cache/name.h) */
+    if (is_fixed || !kinds[id].find ||
+        name[0] == '.') /* no value's name begins with one (cache/name.h) */
         return -ENOENT;
     r = place_snapshot(dir);
     r = r ? r : kinds[id].find(dir, name, ret);

@@ -100,6 +100,18 @@ static int make_cache(struct setup *s, const struct options *o, struct fault *f)
     return cache_new(&s->cache, &options, f);
 }
 
+static int make_describe(struct setup *s, const struct options *o, struct fault *f)
+{
+    struct describe_options options = {
+        .aws = s->client,
+        .cache = s->cache,
+        .every_ms = (int64_t)(o->describe_s * 1000),
+        .ttl_ms = (int64_t)(o->refresh_s * 1000),
+    };
+
+    return describe_new(&s->describe, &options, f);
+}
+
 static int make_provision(struct setup *s, const struct options *o, struct fault *f)
 {
     struct provision_options options = {
@@ -130,6 +142,14 @@ static void on_published(void *arg, const struct snapshot *old, const struct sna
     park_wake(fs->park);
 }
 
+static void on_described(void *arg, const char *const *keys, size_t n)
+{
+    struct fs *fs = arg;
+
+    tell_described(fs, keys, n);
+    park_wake(fs->park);
+}
+
 static void on_service(void *arg, const char *family, const char *id, unsigned what)
 {
     struct fs *fs = arg;
@@ -146,6 +166,7 @@ static int make_fs(struct setup *s, const struct options *o, struct fault *f)
     *fs = (struct fs){.options = o,
                       .clock = clock_system(),
                       .cache = s->cache,
+                      .describe = s->describe,
                       .provision = s->provision,
                       .account = s->identity.account,
                       .region = s->config->region,
@@ -169,6 +190,7 @@ static int make_fs(struct setup *s, const struct options *o, struct fault *f)
     if (r)
         return fault_set(f, r, "no memory");
     cache_observe(s->cache, on_published, fs);
+    describe_observe(s->describe, on_described, fs);
     provision_observe(s->provision, on_service, fs);
     aws_client_observe(s->client, metrics_call, fs->metrics);
     return 0;
@@ -182,6 +204,7 @@ int setup_make(struct setup *s, const struct options *o, struct fault *f)
         return r;
     find_partition(s);
     r = make_cache(s, o, f);
+    r = r ? r : make_describe(s, o, f);
     r = r ? r : make_provision(s, o, f);
     return r ? r : make_fs(s, o, f);
 }
@@ -190,6 +213,7 @@ void setup_done(struct setup *s)
 {
     jobs_free(s->fs.jobs);
     provision_free(s->provision);
+    describe_free(s->describe);
     cache_free(s->cache);
     content_memo_free(s->fs.contents);
     listing_memo_free(s->fs.listings);

@@ -346,6 +346,35 @@ void tell_published(struct fs *fs, const struct snapshot *old, const struct snap
     diff_snapshots(old, now, on_diff, &c);
 }
 
+/* What was first described could not be kept by the kernel before. */
+static bool is_news(struct fs *fs, const char *key)
+{
+    const struct description *d _cleanup_description_ = describe_peek(fs->describe, key);
+
+    return !d || d->changed_wall_ms;
+}
+
+void tell_described(struct fs *fs, const char *const *keys, size_t n)
+{
+    const struct snapshot *snap _cleanup_snapshot_ = n ? cache_snapshot(fs->cache) : NULL;
+    struct telling c = {fs->notify, snap, snap};
+    bool begun = false;
+
+    for (size_t i = 0; snap && i < n; i++) {
+        const struct index_resource *r = snapshot_resource_by_key(snap, keys[i]);
+        struct key resource, key;
+
+        if (!r || !is_news(fs, keys[i]))
+            continue;
+        if (!begun)
+            notify_next_epoch(fs->notify);
+        begun = true;
+        resource = make_key(KIND_RESOURCE, r->service, r->type, r->id);
+        key = key_child(&resource, KIND_PROPERTIES, NULL);
+        notify_inode(c.notify, &key);
+    }
+}
+
 static void outputs(struct telling *c, struct fs *fs, const struct snapshot *snap,
                     const struct index_service *s, const struct key *service)
 {

@@ -10,5 +10,7 @@ struct fs;
 
 /* The cache published; old may be NULL, or the same (a failed sweep: nothing has changed). */
 void tell_published(struct fs *fs, const struct snapshot *old, const struct snapshot *now);
+/* As a describe_observer has it. */
+void tell_described(struct fs *fs, const char *const *keys, size_t n);
 /* As a provision_observer has it. */
 void tell_service(struct fs *fs, const char *family, const char *id, unsigned what);
