@@ -408,6 +408,11 @@ int graph_described(struct graph *g, const char *key, int64_t wall_ms)
 
 /* --- beginning and end --- */
 
+const struct snapshot *graph_snapshot(const struct graph *g)
+{
+    return g->snap;
+}
+
 int graph_new(struct graph **ret, const struct graph_options *o)
 {
     struct graph *g = calloc(1, sizeof(*g));
@@ -436,7 +441,7 @@ static void svc_free(void *svc)
 {
     struct svc *s = svc;
 
-    face_unref(s->face);
+    graph_face_unref(s->face);
     free(s->family_id);
     free(s->id);
     free(s);

@@ -35,6 +35,8 @@ int graph_follow(struct graph *g, const struct snapshot *now);
 /* The resource has another description now, or none any more. */
 int graph_described(struct graph *g, const char *key, int64_t wall_ms);
 
+const struct snapshot *graph_snapshot(const struct graph *g); /* by which it goes; borrowed */
+
 /* Keys that are used by something that there is, and so are to be shown: come, or no longer (come
  * false), since the last call. */
 typedef void (*graph_wanted_fn)(void *arg, const char *key, bool come);
@@ -49,6 +51,9 @@ struct graph_face {
     bool deleting;
     atomic_uint refs; /* private */
 };
+
+const struct graph_face *graph_face_ref(const struct graph_face *f);
+void graph_face_unref(const struct graph_face *f);
 
 struct impact_entry {
     const struct graph_face *service;

@@ -57,7 +57,7 @@ static struct svc *svc_new(const struct index_service *s)
     v->family_id = strdup(s->family->id);
     if (v->face && v->id && v->family_id)
         return v;
-    face_unref(v->face);
+    graph_face_unref(v->face);
     free(v->id);
     free(v->family_id);
     free(v);
@@ -76,7 +76,7 @@ struct svc *graph_svc(struct graph *g, const struct index_service *s, bool make)
     if (v && map_put(g->services, key, v, NULL) == 0)
         return v;
     if (v) {
-        face_unref(v->face);
+        graph_face_unref(v->face);
         free(v->id);
         free(v->family_id);
         free(v);
@@ -91,7 +91,7 @@ static void renew_face(struct graph *g, const struct index_service *s)
 
     if (!face)
         return;
-    face_unref(v->face);
+    graph_face_unref(v->face);
     v->face = face;
 }
 

@@ -30,7 +30,13 @@ struct reach {
 
 /* --- lives --- */
 
-void face_unref(const struct graph_face *f)
+const struct graph_face *graph_face_ref(const struct graph_face *f)
+{
+    atomic_fetch_add(&((struct graph_face *)f)->refs, 1);
+    return f;
+}
+
+void graph_face_unref(const struct graph_face *f)
 {
     struct graph_face *face = (struct graph_face *)f;
 
@@ -49,7 +55,7 @@ void impact_unref(const struct impact *i)
     if (!i || atomic_fetch_sub(&i->private_->refs, 1) > 1)
         return;
     for (size_t k = 0; k < i->n; k++)
-        face_unref(i->entries[k].service);
+        graph_face_unref(i->entries[k].service);
     buf_done(&i->private_->paths);
     free((void *)i->entries);
     free(i->private_);
@@ -306,9 +312,8 @@ static int fill(struct reach *w, bool paths, struct impact *i)
         e = put_chain(w, v, text);
         if (e < 0)
             return e;
-        atomic_fetch_add(&v->face->refs, 1);
         entries[i->n++] = (struct impact_entry){
-            .service = v->face,
+            .service = graph_face_ref(v->face),
             .distance = v->distance,
             .path_hash = hash_stable(text->data + at[k], text->len - at[k]),
         };

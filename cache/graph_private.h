@@ -94,4 +94,3 @@ struct svc *graph_svc(struct graph *g, const struct index_service *s, bool make)
 
 /* graph_impact.c */
 int graph_reach(struct graph *g, struct node *from, bool paths, const struct impact **ret);
-void face_unref(const struct graph_face *f);
