@@ -17,9 +17,12 @@ extern const char *const index_reserved[];
 struct overlay_entry {
     struct index_tag *tags; /* strings in one allocation behind it; where gone, what it had */
     size_t n_tags;
-    size_t n_dropped; /* further ones behind tags, without a value: keys that it had, but has no
-                         more */
+    size_t n_dropped;     /* further ones behind tags, without a value: keys that it had, but has no
+                             more */
+    const uint64_t *past; /* hashes of keys with values that it had before: older news */
+    size_t n_past;
     bool gone;
+    bool listed;    /* when it was put, the index listed the resource already */
     int64_t put_ms; /* monotonic */
     unsigned refs;  /* of this and the next two: overlays that have it */
 };

@@ -291,6 +291,14 @@ int cache_put(struct cache *c, const char *key, const struct index_tag *tags, si
                                   c->clock->monotonic_ms(c->clock)));
 }
 
+int cache_retag(struct cache *c, const struct index_resource *r, const struct index_tag *changes,
+                size_t n)
+{
+    pthread_mutex_lock(&c->lock);
+    return written(c, overlay_retag(&c->overlay, r->key, changes, n, r->tags, r->n_tags,
+                                    c->resources, c->clock->monotonic_ms(c->clock)));
+}
+
 int cache_gone(struct cache *c, const char *key)
 {
     pthread_mutex_lock(&c->lock);

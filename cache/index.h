@@ -77,6 +77,7 @@ struct snapshot {
     const struct index_group *groups;
     size_t n_groups;
     int64_t families_ms, services_ms, deleting_ms, kinds_ms, groups_ms; /* names came or went */
+    int64_t needs_ms;            /* who needs whom changed, anywhere */
     bool groups_known;           /* false until the first sweep of the groups ended well */
     const char *const *problems; /* lines for .svcfs/errors: an id without a family, … */
     size_t n_problems;

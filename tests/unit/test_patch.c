@@ -153,6 +153,7 @@ static void equal(const struct snapshot *a, const struct snapshot *b)
     assert_int_equal(a->deleting_ms, b->deleting_ms);
     assert_int_equal(a->kinds_ms, b->kinds_ms);
     assert_int_equal(a->groups_ms, b->groups_ms);
+    assert_int_equal(a->needs_ms, b->needs_ms);
     equal_private(a, b);
 }
 
