@@ -123,8 +123,10 @@ static void drawing_affected(struct graph *g, const struct node *n)
 
     if (n->svc && !n->svc->redraw)
         n->svc->redraw = list_add(&g->redraw, n->svc) == 0;
-    if (n->svc)
+    if (n->svc) {
+        n->svc->redrawn_ms = g->now_ms;
         map_put(g->families, n->svc->face->family, g, NULL);
+    }
     if (family)
         map_put(g->families, family->name, g, NULL);
 }
@@ -154,6 +156,7 @@ static void affect_drawings(struct graph *g, struct node *from)
 {
     g->walk.n = 0;
     g->redraw_all = true;
+    g->redrawn_ms = g->now_ms;
     from->seen_back = g->batch;
     drawing_affected(g, from);
     if (list_add(&g->walk, from) < 0)

@@ -71,6 +71,7 @@ struct impact {
 };
 const struct impact *impact_ref(const struct impact *i);
 void impact_unref(const struct impact *i);
+DEFINE_CLEANUP(const struct impact *, impact_unref)
 const struct impact_entry *impact_find(const struct impact *i, const char *link); /* or NULL */
 
 /* Whether both say the same. */
@@ -105,5 +106,7 @@ bool graph_news(struct graph *g, size_t effort, const struct graph_news *news);
 /* --- drawings --- */
 
 /* Appends what Graphviz draws: of the family (tag's value) with all that its services use, of one
- * of its services, of all (both NULL). The same graph gives the same text. */
-int graph_draw(struct graph *g, const char *family, const char *service, struct buf *out);
+ * of its services, of all (both NULL). The same graph gives the same text. *ret_changed_ms: when it
+ * last became another one, wall; 0: not since somebody looks. */
+int graph_draw(struct graph *g, const char *family, const char *service, struct buf *out,
+               int64_t *ret_changed_ms);

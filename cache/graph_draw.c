@@ -342,7 +342,18 @@ static int put_needs_of(struct drawing *d, const struct svc *v)
     return e;
 }
 
-int graph_draw(struct graph *g, const char *family, const char *service, struct buf *out)
+/* Of services that are only named here, too: that is not told apart. */
+static int64_t changed_ms(const struct drawing *d, bool all)
+{
+    int64_t ms = all ? d->g->redrawn_ms : 0;
+
+    for (size_t i = 0; i < d->svcs.n; i++)
+        ms = MAX(ms, ((const struct svc *)d->svcs.items[i])->redrawn_ms);
+    return ms;
+}
+
+int graph_draw(struct graph *g, const char *family, const char *service, struct buf *out,
+               int64_t *ret_changed_ms)
 {
     struct drawing d = {.g = g, .mark = ++g->mark, .out = out};
     int e = g->snap ? choose(&d, family, service) : 0;
@@ -358,6 +369,7 @@ int graph_draw(struct graph *g, const char *family, const char *service, struct 
     for (size_t i = 0; e == 0 && i < d.svcs.n; i++)
         e = put_needs_of(&d, d.svcs.items[i]);
     e = e ? e : buf_puts(out, "}\n");
+    *ret_changed_ms = changed_ms(&d, !family);
     list_done(&d.nodes);
     list_done(&d.svcs);
     return e;

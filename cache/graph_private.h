@@ -25,6 +25,7 @@ struct svc {
     struct graph_face *face;
     char *family_id, *id;
     bool redraw; /* it stands in graph.redraw */
+    int64_t redrawn_ms;
     /* Of the walk with this mark. */
     uint32_t mark, distance;
     struct node *end;    /* where its chain ends in resources; NULL: by_need has it */
@@ -67,6 +68,7 @@ struct graph {
     struct list redraw;        /* svcs whose drawing differs */
     struct map *families;      /* names of families whose drawing differs → anything */
     bool redraw_all;           /* the drawing of all differs */
+    int64_t redrawn_ms;        /* of all */
     size_t n_told;             /* nodes with an impact that was given out */
     bool drawings;             /* somebody has one */
     int64_t now_ms;

@@ -258,10 +258,11 @@ const struct impact *impacts_told(struct impacts *i, const struct index_resource
     return told;
 }
 
-int impacts_draw(struct impacts *i, const char *family, const char *service, struct buf *out)
+int impacts_draw(struct impacts *i, const char *family, const char *service, struct buf *out,
+                 int64_t *ret_changed_ms)
 {
     pthread_mutex_lock(&i->lock);
-    int e = graph_draw(i->graph, family, service, out);
+    int e = graph_draw(i->graph, family, service, out, ret_changed_ms);
     pthread_mutex_unlock(&i->lock);
     return e;
 }

@@ -28,7 +28,8 @@ int impacts_get(struct impacts *i, const struct index_resource *r, const struct 
 int impacts_get_paths(struct impacts *i, const struct index_resource *r, const struct impact **ret);
 const struct impact *impacts_told(struct impacts *i, const struct index_resource *r);
 /* As graph_draw. */
-int impacts_draw(struct impacts *i, const char *family, const char *service, struct buf *out);
+int impacts_draw(struct impacts *i, const char *family, const char *service, struct buf *out,
+                 int64_t *ret_changed_ms);
 /* Whether what it says is all: a first round of descriptions is over (or none is made). */
 bool impacts_whole(struct impacts *i);
 

@@ -207,31 +207,6 @@ static void tags(struct telling *c, const struct index_resource *old,
         inode(c, KIND_TAGS, now->service, now->type, now->id);
 }
 
-/* The target of an owner's link says where it stands. */
-static void owners(struct telling *c, const struct index_resource *old,
-                   const struct index_resource *now)
-{
-    const struct index_service *a = old->owner, *b = now->owner;
-    struct key resource = make_key(KIND_RESOURCE, now->service, now->type, now->id);
-    struct key dir = key_child(&resource, KIND_RESOURCE_OWNERS, NULL), key;
-
-    if (!a && !b)
-        return;
-    if (!a || !b) {
-        notify_inode(c->notify, &resource);
-        notify_entry(c->notify, &resource, "services");
-        return;
-    }
-    if (!streq(a->link, b->link)) {
-        notify_inode(c->notify, &dir);
-        notify_entry(c->notify, &dir, a->link);
-        notify_entry(c->notify, &dir, b->link);
-    } else if (a->deleting != b->deleting || !streq(a->family->name, b->family->name)) {
-        key = key_child(&dir, KIND_RESOURCE_OWNER, b->link);
-        notify_inode(c->notify, &key);
-    }
-}
-
 static void on_resource(struct telling *c, const struct diff *d)
 {
     const struct index_resource *r = d->resource;
@@ -240,7 +215,6 @@ static void on_resource(struct telling *c, const struct diff *d)
 
     if (d->how == DIFF_CHANGED) {
         tags(c, d->old_resource, r);
-        owners(c, d->old_resource, r);
         return;
     }
     kind = snapshot_kind(without, r->service);

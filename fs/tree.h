@@ -19,7 +19,6 @@ bool exists_group_query(struct place *p);
 bool exists_arn(struct place *p);
 bool exists_properties(struct place *p);
 bool exists_no_properties(struct place *p);
-bool exists_owners(struct place *p);
 
 /* The directories whose entries have names of their own: find and list for each. */
 #define TREE_DIRECTORY(x)                                                                          \

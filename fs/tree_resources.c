@@ -104,23 +104,30 @@ int list_tags(struct place *dir, list_fn emit, void *arg)
     return 0;
 }
 
+/* ret borrows name, as find_tags does. */
 int find_owners(struct place *dir, const char *name, struct key *ret)
 {
-    const struct index_service *owner = dir->resource->owner;
+    const struct impact *touched _cleanup_(impact_unrefp) = NULL;
+    int r = impacts_get(dir->fs->impacts, dir->resource, &touched);
 
-    if (!owner || !streq(owner->link, name))
+    if (r)
+        return r;
+    if (!impact_find(touched, name))
         return -ENOENT;
-    *ret = key_child(dir->key, KIND_RESOURCE_OWNER, owner->link);
+    *ret = key_child(dir->key, KIND_RESOURCE_OWNER, name);
     return 0;
 }
 
 int list_owners(struct place *dir, list_fn emit, void *arg)
 {
-    const struct index_service *owner = dir->resource->owner;
-    struct key key;
+    const struct impact *touched _cleanup_(impact_unrefp) = NULL;
+    int r = impacts_get(dir->fs->impacts, dir->resource, &touched);
 
-    if (!owner)
-        return 0;
-    key = key_child(dir->key, KIND_RESOURCE_OWNER, owner->link);
-    return emit(arg, &key, owner->link);
+    for (size_t i = 0; r == 0 && i < touched->n; i++) {
+        const char *link = touched->entries[i].service->link;
+        struct key key = key_child(dir->key, KIND_RESOURCE_OWNER, link);
+
+        r = emit(arg, &key, link);
+    }
+    return r;
 }
