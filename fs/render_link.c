@@ -46,13 +46,8 @@ int render_services_link(struct place *p, struct buf *out, struct fault *f _unus
 
 int render_owner_link(struct place *p, struct buf *out, struct fault *f _unused_)
 {
-    const struct impact *touched _cleanup_(impact_unrefp) = NULL;
-    int r = impacts_get(p->fs->impacts, p->resource, &touched);
-    const struct impact_entry *e = r ? NULL : impact_find(touched, p->key->args[3]);
+    const struct index_service *s = p->service;
 
-    if (!e)
-        return r ? r : -ENOENT;
     return buf_printf(out, "../../../../../%s/%s/%s/service.json",
-                      e->service->deleting ? "deleting" : "families", e->service->family,
-                      e->service->name);
+                      s->deleting ? "deleting" : "families", s->family->name, s->name);
 }

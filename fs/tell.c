@@ -113,6 +113,16 @@ static void service_changed(struct telling *c, const struct index_service *old,
     }
 }
 
+/* The links to it say where it stands; one of the same name may have stood elsewhere. */
+static void moved(struct telling *c, const struct index_service *s)
+{
+    const struct index_service *old = snapshot_link(c->old, s->link);
+    const struct index_service *now = snapshot_link(c->now, s->link);
+
+    if (old && now && !streq(old->family->name, now->family->name))
+        inode(c, KIND_OWNER_LINK, s->link, NULL, NULL);
+}
+
 static void on_service(struct telling *c, const struct diff *d)
 {
     const struct index_service *s = d->service;
@@ -128,6 +138,7 @@ static void on_service(struct telling *c, const struct diff *d)
         return;
     table(c, s->family->name);
     entry(c, KIND_SERVICES, NULL, NULL, s->link);
+    moved(c, s);
 }
 
 /* --- families --- */

@@ -1,24 +1,18 @@
 /* What differs in who is touched, as calls of notify.h. */
 #include <string.h>
 
-#include "base/str.h"
 #include "cache/lookup.h"
 #include "fs/fs.h"
 #include "fs/kind.h"
 #include "fs/notify.h"
 #include "fs/tell.h"
 
-static bool same_target(const struct graph_face *a, const struct graph_face *b)
-{
-    return a == b ||
-           (streq(a->name, b->name) && streq(a->family, b->family) && a->deleting == b->deleting);
-}
-
-/* The entries of services/; whether names came or went. */
+/* The entries of services/; whether any is another one. (Where the links lead to stands in the
+ * service's own node: tell.c.) */
 static bool tell_links(struct notify *n, const struct key *dir, const struct impact *old,
                        const struct impact *now)
 {
-    bool other_names = false;
+    bool other = false;
     size_t i = 0, k = 0;
 
     while (i < old->n || k < now->n) {
@@ -26,18 +20,14 @@ static bool tell_links(struct notify *n, const struct key *dir, const struct imp
         const struct graph_face *b = k < now->n ? now->entries[k].service : NULL;
         int order = !a ? 1 : !b ? -1 : strcmp(a->link, b->link);
 
-        if (order != 0) {
-            notify_entry(n, dir, order < 0 ? a->link : b->link);
-            other_names = true;
-        } else if (!same_target(a, b)) {
-            struct key link = key_child(dir, KIND_RESOURCE_OWNER, b->link);
-
-            notify_inode(n, &link);
+        if (order != 0 || a->deleting != b->deleting) {
+            notify_entry(n, dir, order <= 0 ? a->link : b->link);
+            other = true;
         }
         i += order <= 0;
         k += order >= 0;
     }
-    return other_names;
+    return other;
 }
 
 static void tell_impact(struct notify *n, const struct impact_change *c)
