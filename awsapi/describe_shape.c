@@ -373,6 +373,7 @@ static json_t *shape(const struct shaping *s, const char *parent, const char *na
 
 /* --- JSON --- */
 
+/* And what is null is not there. */
 static int show_times(json_t *value)
 {
     char text[CLOCK_TIME_SIZE];
@@ -388,6 +389,10 @@ static int show_times(json_t *value)
     }
     json_object_foreach_safe(value, next, key, child)
     {
+        if (json_is_null(child)) {
+            json_object_del(value, key);
+            continue;
+        }
         if (!json_is_number(child) || !is_in(times, key)) {
             if (show_times(child) < 0)
                 return -ENOMEM;
