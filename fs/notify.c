@@ -22,7 +22,7 @@
 #include "fs/kind.h"
 #include "fs/node.h"
 
-enum { RETRY_FIRST_MS = 1, RETRY_FACTOR = 4, RETRY_LAST_MS = 1024, SETTLE_MS = 500 };
+enum { RETRY_FIRST_MS = 1, RETRY_FACTOR = 4, RETRY_LAST_MS = 1024, SETTLE_MS = 150 };
 
 /* One thing for the lane: a name in the directory, or, where name is "", the inode again. */
 struct task {
