@@ -166,15 +166,10 @@ struct search {
 
 static int visit(struct search *q, const char *id)
 {
-    bool there;
-
     if (ids_have(&q->seen, id))
         return 0;
     int e = ids_add(&q->seen, id);
-    size_t i = 0;
-    for (there = false; e == 0 && !there; i++)
-        there = streq(q->seen.list.items[i], id);
-    return e == 0 ? list_add(&q->due, q->seen.list.items[i - 1]) : e;
+    return e == 0 ? list_add(&q->due, ids_kept(&q->seen, id)) : e;
 }
 
 static int visit_needs(struct search *q, const struct index_service *s)
@@ -317,10 +312,17 @@ static int show(struct depend *d, const struct tag_target *targets, size_t n,
 static int write_anchor(struct depend *d, const struct anchor *a, const struct wanted *w)
 {
     struct tag_target target = {.arn = a->resource->key, .of = (void *)a->resource};
-    int r = d->s->managed ? tag_write_owner(d->p->aws, &d->ctx, &target, w->set, w->unset, d->f)
-                          : tag_write(d->p->aws, &d->ctx, &target, 1, w->set, w->unset, d->f);
+    int r = a->resource == record_of(d->s)
+                ? tag_write_owner(d->p->aws, &d->ctx, &target, w->set, w->unset, d->f)
+                : tag_write(d->p->aws, &d->ctx, &target, 1, w->set, w->unset, d->f);
 
     return r < 0 ? r : show(d, &target, 1, w);
+}
+
+static int name_failed(struct depend *d, const struct tag_target *t)
+{
+    fault_copy(d->f, &t->fault);
+    return fault_prefix(d->f, t->fault.err, "%s", t->arn);
 }
 
 /* Everything but the anchor. What is gone needs no tags. */
@@ -340,8 +342,7 @@ static int write_copies(struct depend *d, const struct anchor *a, const struct w
         tag_write(d->p->aws, &d->ctx, targets, n, w->set, w->unset, NULL);
     for (size_t i = 0; r == 0 && i < n; i++)
         if (!targets[i].done && targets[i].fault.err != -ENOENT)
-            r = fault_prefix(fault_copy(d->f, &targets[i].fault) ? d->f : NULL,
-                             targets[i].fault.err, "%s", targets[i].arn);
+            r = name_failed(d, &targets[i]);
     int e = show(d, targets, n, w);
     return r < 0 ? r : e;
 }
@@ -501,7 +502,6 @@ static int run(struct depend *d)
 
     for (int i = 0; e == -EAGAIN && i < ATTEMPTS; i++) {
         _cleanup_snapshot_ const struct snapshot *s = NULL;
-        struct fault f = FAULT_INIT;
         e = swept_snapshot(d->p, d->ctx.cancel, &s, d->f);
         if (e < 0)
             return e;
@@ -512,7 +512,6 @@ static int run(struct depend *d)
         d->snap = NULL;
         if (e == -EAGAIN && d->f && d->f->err) /* AWS's own word, not verify's */
             break;
-        (void)f;
     }
     if (e == -EAGAIN && d->f && !d->f->err)
         fault_set(d->f, e, "others keep writing the dependencies of %s", d->need->id);

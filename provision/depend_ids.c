@@ -35,6 +35,13 @@ bool ids_have(const struct ids *s, const char *id)
     return there;
 }
 
+const char *ids_kept(const struct ids *s, const char *id)
+{
+    bool there;
+
+    return s->list.items[place(s, id, &there)];
+}
+
 int ids_add(struct ids *s, const char *id)
 {
     bool there;

@@ -16,6 +16,7 @@ void ids_done(struct ids *s);
 #define _cleanup_ids_ _cleanup_(ids_done)
 
 bool ids_have(const struct ids *s, const char *id);
+const char *ids_kept(const struct ids *s, const char *id); /* its own copy; the id is there */
 int ids_add(struct ids *s, const char *id);
 void ids_remove(struct ids *s, const char *id);
 int ids_copy(const struct ids *from, struct ids *to); /* to is empty */
