@@ -215,6 +215,11 @@ static void gone(struct following *f, const struct index_resource *r)
     graph_unsure(g, n);
 }
 
+static bool same_family(const struct index_label *a, const struct index_label *b)
+{
+    return a == b || (a && b && streq(a->id, b->id));
+}
+
 static void pair_resource(void *arg, const void *x, const void *y)
 {
     const struct index_resource *old = x, *now = y;
@@ -229,7 +234,8 @@ static void pair_resource(void *arg, const void *x, const void *y)
         come(f, now);
         return;
     }
-    bool same = same_owner(old, now) && same_place(old, now) && old->family == now->family;
+    bool same =
+        same_owner(old, now) && same_place(old, now) && same_family(old->family, now->family);
     if (!same)
         graph_affect(f->g, n);
     n->r = now;

@@ -437,6 +437,72 @@ static void test_news(void **state)
     end(&sc);
 }
 
+/* --- drawings --- */
+
+static void drawn(struct scene *sc, const char *family, const char *service, const char *expected)
+{
+    _cleanup_buf_ struct buf out = BUF_INIT(100000);
+    int64_t ms = -1;
+
+    assert_int_equal(graph_draw(sc->g, family, service, &out, &ms), 0);
+    assert_string_equal(buf_str(&out), expected);
+    assert_true(ms >= 0);
+}
+
+#define HEAD "digraph svcfs {\n  rankdir=LR;\n  node [shape=box, style=filled];\n"
+#define BOX(family, id)                                                                            \
+    "    subgraph \"cluster " family "/" id "\" {\n      label=\"\";\n      \"families/" family    \
+    "/" id "\" [shape=component, style=\"filled,bold\", fillcolor=white, label=\"" id "\"];\n"
+#define CLUSTER_LINE "\"ecs/cluster/main\" [label=\"cluster\\nmain\", fillcolor=\"#f5c596\"];\n"
+#define TOPIC                                                                                      \
+    "      \"sns/topic/a\\\"b\\\\c\" [label=\"topic\\na\\\"b\\\\c\", fillcolor=\"#dddddd\"];\n"
+
+static void test_drawings(void **state)
+{
+    struct scene sc;
+    (void)state;
+
+    begin(&sc);
+    world_add(sc.w, ECS("n1"), FAMILY("wp"), SERVICE("n1"), "service-dependency=n2");
+    world_add(sc.w, ARN("sns", "a\"b\\c"), FAMILY("other"), SERVICE("n2"));
+    follow(&sc);
+    const char one[] = HEAD "  subgraph \"cluster other\" {\n    label=\"other\";\n" BOX(
+        "other",
+        "n2") "    }\n  }\n"
+              "  subgraph \"cluster wp\" {\n    label=\"wp\";\n" BOX(
+                  "wp",
+                  "n1") "      \"ecs/service/main+n1\" [label=\"service\\nmain+n1\", "
+                        "fillcolor=\"#f5c596\"];\n"
+                        "    }\n  }\n  " CLUSTER_LINE
+                        "  \"ecs/service/main+n1\" -> \"ecs/cluster/main\" [label=\"cluster\"];\n"
+                        "  \"families/wp/n1\" -> \"families/other/n2\" [label=\"depends on\", "
+                        "style=dashed];\n}\n";
+    drawn(&sc, "wp", "n1", one);
+    drawn(&sc, "wp", NULL, one);
+    drawn(&sc, "other", "n2",
+          HEAD "  subgraph \"cluster other\" {\n    label=\"other\";\n" BOX("other", "n2") TOPIC
+          "    }\n  }\n"
+          "  subgraph \"cluster wp\" {\n    label=\"wp\";\n" BOX(
+              "wp", "n1") "    }\n  }\n"
+                          "  \"families/wp/n1\" -> \"families/other/n2\" [label=\"depends on\", "
+                          "style=dashed];\n}\n");
+    drawn(&sc, "nobody", NULL, HEAD "}\n");
+    /* what is drawn is told: of who uses what changes, and of nobody else */
+    news(&sc, "");
+    describe(&sc, CLUSTER, "{}");
+    news(&sc, "");
+    world_add(sc.w, ECS("n1"), FAMILY("wp"), SERVICE("n1"));
+    follow(&sc);
+    news(&sc, "all/ other/ other/n2 wp/ wp/n1 ");
+    world_add(sc.w, SG("sg-7"), FAMILY("other"), SERVICE("n2"));
+    follow(&sc);
+    news(&sc, "all/ other/ other/n2 ");
+    world_add(sc.w, SG("sg-7"), FAMILY("other"), SERVICE("n2"), "Name=x");
+    follow(&sc);
+    news(&sc, "");
+    end(&sc);
+}
+
 /* --- changed in place is the same as made anew --- */
 
 static uint32_t seed = 7;
@@ -553,7 +619,8 @@ int main(void)
         cmocka_unit_test(test_shared),       cmocka_unit_test(test_circles_and_depth),
         cmocka_unit_test(test_dependencies), cmocka_unit_test(test_last),
         cmocka_unit_test(test_back),         cmocka_unit_test(test_inferred),
-        cmocka_unit_test(test_news),         cmocka_unit_test(test_at_random),
+        cmocka_unit_test(test_news),         cmocka_unit_test(test_drawings),
+        cmocka_unit_test(test_at_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
