@@ -13,6 +13,7 @@
 #include "cache/name.h"
 #include "fs/fs.h"
 #include "fs/kind.h"
+#include "fs/node.h"
 #include "fs/notify.h"
 #include "fs/tell_depends.h"
 
@@ -358,6 +359,10 @@ void tell_described(struct fs *fs, const char *const *keys, size_t n)
         begun = true;
         resource = make_key(KIND_RESOURCE, r->service, r->type, r->id);
         key = key_child(&resource, KIND_PROPERTIES, NULL);
+        if (describe_gone(fs->describe, keys[i]) || !node_find(fs->nodes, &key)) {
+            notify_inode(c.notify, &resource); /* it came or went */
+            notify_entry(c.notify, &resource, key_name(&key));
+        }
         notify_inode(c.notify, &key);
     }
 }
