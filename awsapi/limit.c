@@ -51,6 +51,7 @@ static const struct {
     [BUCKET_LAMBDA_READ] = {15, 15}, /* control plane */
     [BUCKET_LOGS_READ] = {10, 10},   /* DescribeLogGroups */
     [BUCKET_CLOUDCONTROL] = {10, 5}, /* assumed; it calls the owning service in turn */
+    [BUCKET_RDS_WRITE] = {10, 5},    /* assumed */
 };
 
 /* On the stack of a background caller that waits. */

@@ -38,6 +38,7 @@ enum aws_bucket {
     BUCKET_LAMBDA_READ,
     BUCKET_LOGS_READ,
     BUCKET_CLOUDCONTROL,
+    BUCKET_RDS_WRITE,
     AWS_BUCKETS
 };
 

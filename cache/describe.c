@@ -163,6 +163,19 @@ const struct description *describe_peek(struct describe *d, const char *key)
     return what;
 }
 
+bool describe_entry_gone(const struct describe_entry *e)
+{
+    return e && !e->what && e->failure && e->failure->fault.err == -ENOENT;
+}
+
+bool describe_gone(struct describe *d, const char *key)
+{
+    pthread_mutex_lock(&d->lock);
+    bool gone = describe_entry_gone(describe_entry_get(d, key));
+    pthread_mutex_unlock(&d->lock);
+    return gone;
+}
+
 static const struct describe_row *row_of(const struct index_resource *r)
 {
     return aws_describe_row(r->service, r->type, r->key);

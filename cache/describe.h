@@ -66,6 +66,8 @@ int describe_want(struct describe *d, const struct snapshot *s, const struct ind
                   const struct description **ret, struct fault *f);
 /* Whether there is a call that describes it. */
 bool describe_can(const struct index_resource *r);
+/* Whether the owning service was asked, and does not have it. */
+bool describe_gone(struct describe *d, const char *key);
 
 /* How far the descriptions behind the sweeps are. */
 struct describe_progress {
@@ -80,7 +82,7 @@ struct describe_progress {
 void describe_progress(struct describe *d, struct describe_progress *ret);
 
 /* Called on the fetching thread, without any lock, before who waits is answered: these keys have
- * another description now, or none any more. n 0: a round, or a fetch without news, has ended. At
+ * another description now, or none (any more). n 0: a round, or a fetch without news, has ended. At
  * most 4; register before describe_start. */
 typedef void (*describe_observer)(void *arg, const char *const *keys, size_t n);
 void describe_observe(struct describe *d, describe_observer fn, void *arg);

@@ -157,11 +157,13 @@ static void keep(struct receiving *r, struct describe_entry *e, const char *key,
                  const struct description *what, struct describe_failure *failure)
 {
     struct describe *d = r->d;
-    bool gone = failure && (failure->fault.err == -ENOENT || failure->fault.err == -EOPNOTSUPP);
+    bool none = failure && (failure->fault.err == -ENOENT || failure->fault.err == -EOPNOTSUPP);
+    bool was_gone = describe_entry_gone(e);
+    bool changed = (what || none) && describe_entry_set(d, e, what);
 
-    if ((what || gone) && describe_entry_set(d, e, what))
-        r->changed[r->n_changed++] = key;
     describe_entry_fail(e, failure);
+    if (changed || was_gone != describe_entry_gone(e))
+        r->changed[r->n_changed++] = key;
     if (what) {
         e->fetched_ms = r->begun_ms;
         e->fetched_wall_ms = r->begun_wall_ms;

@@ -84,6 +84,7 @@ struct describe_entry *describe_entry_get(struct describe *d, const char *key);
 struct describe_entry *describe_entry_make(struct describe *d, const struct describe_row *row,
                                            const char *key);
 void describe_entry_drop(struct describe *d, struct describe_entry *e);
+bool describe_entry_gone(const struct describe_entry *e); /* as describe_gone; of NULL: false */
 /* Takes what over (NULL: none). Whether it is another one than before. */
 bool describe_entry_set(struct describe *d, struct describe_entry *e,
                         const struct description *what);

@@ -59,7 +59,7 @@ struct build {
     struct map *family_count; /* service id → number of families, as a pointer */
     struct map *types;        /* "SERVICE/TYPE" → struct type_draft * */
     struct map *groups;       /* name → struct group_draft * */
-    struct edit links, ids, problems, group_words, untagged;
+    struct edit links, ids, needs, problems, group_words, untagged;
     bool unplaced, strays, contested; /* as in struct snapshot_private */
 };
 
@@ -71,7 +71,7 @@ typedef int (*build_pass)(struct build *b);
 int build_run(struct build *b, const build_pass *passes, size_t n, const struct snapshot **ret);
 
 /* build_collect.c: what there is. A candidate is what one source says of one key. */
-enum source { FROM_OVERLAY, FROM_SWEEP, FROM_RECORD, NAMED_BY_RECORD, FROM_MEMBER };
+enum source { FROM_OVERLAY, FROM_SWEEP, FROM_RECORD, NAMED_BY_RECORD, FROM_MEMBER, FROM_USE };
 int collect_candidate(struct build *b, const char *key, enum source source, const void *from);
 uint32_t hash_claim(const char *claim);                  /* never 0 */
 const char *record_arn(struct build *b, const char *id); /* in scratch; NULL: no memory */
@@ -99,6 +99,11 @@ int finish_kinds(struct build *b);
 int finish_families(struct build *b);
 int finish_listings(struct build *b);
 int finish_problems(struct build *b);
+
+/* build_depends.c: what a service needs, by the tags of its resources; in finish_services. */
+int depends_collect(struct build *b, struct index_service *s, const struct list *resources);
+int depends_list(struct build *b, const struct index_service *s, bool come);
+int order_needs(const void *x, const void *y); /* of struct index_need */
 
 int groups_pass(struct build *b); /* build_groups.c */
 int stamp_pass(struct build *b);  /* stamp.c: the times */

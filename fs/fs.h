@@ -13,6 +13,7 @@
 #include "base/jobs.h"
 #include "cache/cache.h"
 #include "cache/describe.h"
+#include "cache/impacts.h"
 #include "fs/options.h"
 #include "provision/provision.h"
 
@@ -32,6 +33,7 @@ struct fs {
     struct clock *clock;
     struct cache *cache;       /* NULL only in unit tests */
     struct describe *describe; /* the same */
+    struct impacts *impacts;   /* the same */
     struct provision *provision;
     const char *account, *region, *arn, *profile;
     struct fuse_session *session;

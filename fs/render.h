@@ -26,11 +26,18 @@ int size_properties(struct place *p, size_t *ret);
 int render_no_properties(struct place *p, struct buf *out, struct fault *f);
 int size_no_properties(struct place *p, size_t *ret);
 
+/* render_impact.c */
+int render_impact(struct place *p, struct buf *out, struct fault *f);
+int size_impact(struct place *p, size_t *ret);
+int render_graph(struct place *p, struct buf *out, struct fault *f);
+
 /* render_link.c */
 int render_resource_link(struct place *p, struct buf *out, struct fault *f);
 int render_services_link(struct place *p, struct buf *out, struct fault *f);
 int render_type_link(struct place *p, struct buf *out, struct fault *f);
 int render_standing_link(struct place *p, struct buf *out, struct fault *f);
+int render_dependency_link(struct place *p, struct buf *out, struct fault *f);
+int render_dependent_link(struct place *p, struct buf *out, struct fault *f);
 int render_owner_link(struct place *p, struct buf *out, struct fault *f);
 
 /* render_svcfs.c: the mount itself; all of it answers without AWS */

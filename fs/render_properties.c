@@ -10,7 +10,7 @@
 
 bool exists_properties(struct place *p)
 {
-    return describe_can(p->resource);
+    return describe_can(p->resource) && !describe_gone(p->fs->describe, p->resource->key);
 }
 
 /* So that a copy of the tree goes well, and who asks is told why. */

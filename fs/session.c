@@ -190,6 +190,7 @@ static void stop(struct fs *fs)
     provision_stop(fs->provision);
     describe_stop(fs->describe);
     cache_stop(fs->cache);
+    impacts_stop(fs->impacts);
     notify_join(fs->notify);
 }
 

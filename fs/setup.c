@@ -87,6 +87,7 @@ static int make_cache(struct setup *s, const struct options *o, struct fault *f)
         .aws = s->client,
         .family_tag = o->family_tag,
         .service_tag = o->service_tag,
+        .dependency_tag = o->dependency_tag,
         .account = s->identity.account,
         .region = s->config->region,
         .partition = s->partition,
@@ -112,6 +113,19 @@ static int make_describe(struct setup *s, const struct options *o, struct fault 
     return describe_new(&s->describe, &options, f);
 }
 
+static int make_impacts(struct setup *s, struct fault *f)
+{
+    struct impacts_options options = {
+        .cache = s->cache,
+        .describe = s->describe,
+        .account = s->identity.account,
+        .region = s->config->region,
+        .partition = s->partition,
+    };
+
+    return impacts_new(&s->impacts, &options, f);
+}
+
 static int make_provision(struct setup *s, const struct options *o, struct fault *f)
 {
     struct provision_options options = {
@@ -122,6 +136,7 @@ static int make_provision(struct setup *s, const struct options *o, struct fault
         .partition = s->partition,
         .family_tag = o->family_tag,
         .service_tag = o->service_tag,
+        .dependency_tag = o->dependency_tag,
         .blueprints = o->blueprints,
         .refresh_ms = (int64_t)(o->refresh_s * 1000),
         .lease_ms = (int64_t)(o->lease_s * 1000),
@@ -149,6 +164,14 @@ static void on_described(void *arg, const char *const *keys, size_t n)
     park_wake(fs->park);
 }
 
+static void on_impacts(void *arg, const struct impact_news *news)
+{
+    struct fs *fs = arg;
+
+    tell_impacts(fs, news);
+    park_wake(fs->park);
+}
+
 static void on_service(void *arg, const char *family, const char *id, unsigned what)
 {
     struct fs *fs = arg;
@@ -166,6 +189,7 @@ static int make_fs(struct setup *s, const struct options *o, struct fault *f)
                       .clock = clock_system(),
                       .cache = s->cache,
                       .describe = s->describe,
+                      .impacts = s->impacts,
                       .provision = s->provision,
                       .account = s->identity.account,
                       .region = s->config->region,
@@ -191,6 +215,7 @@ static int make_fs(struct setup *s, const struct options *o, struct fault *f)
         return fault_set(f, r, "no memory");
     cache_observe(s->cache, on_published, fs);
     describe_observe(s->describe, on_described, fs);
+    impacts_observe(s->impacts, on_impacts, fs);
     provision_observe(s->provision, on_service, fs);
     aws_client_observe(s->client, metrics_call, fs->metrics);
     return 0;
@@ -205,6 +230,7 @@ int setup_make(struct setup *s, const struct options *o, struct fault *f)
     find_partition(s);
     r = make_cache(s, o, f);
     r = r ? r : make_describe(s, o, f);
+    r = r ? r : make_impacts(s, f);
     r = r ? r : make_provision(s, o, f);
     return r ? r : make_fs(s, o, f);
 }
@@ -213,6 +239,7 @@ void setup_done(struct setup *s)
 {
     jobs_free(s->fs.jobs);
     provision_free(s->provision);
+    impacts_free(s->impacts);
     describe_free(s->describe);
     cache_free(s->cache);
     content_memo_free(s->fs.contents);

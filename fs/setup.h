@@ -13,6 +13,7 @@ struct setup {
     char partition[32];
     struct cache *cache;
     struct describe *describe;
+    struct impacts *impacts;
     struct provision *provision;
     struct fs fs;
 };

@@ -14,7 +14,9 @@
 #include "cache/name.h"
 #include "fs/fs.h"
 #include "fs/kind.h"
+#include "fs/node.h"
 #include "fs/notify.h"
+#include "fs/tell_depends.h"
 
 struct telling {
     struct notify *notify;
@@ -134,6 +136,7 @@ static void on_service(struct telling *c, const struct diff *d)
     const struct index_service *s = d->service;
     struct key dir;
 
+    tell_depends(c->notify, c->old, c->now, d);
     if (d->how == DIFF_CHANGED) {
         service_changed(c, d->old_service, s);
         return;
@@ -233,28 +236,6 @@ static void tags(struct telling *c, const struct index_resource *old,
         inode(c, KIND_TAGS, now->service, now->type, now->id);
 }
 
-static void owners(struct telling *c, const struct index_resource *old,
-                   const struct index_resource *now)
-{
-    const struct index_service *a = old->owner, *b = now->owner;
-    struct key resource = make_key(KIND_RESOURCE, now->service, now->type, now->id);
-    struct key dir = key_child(&resource, KIND_RESOURCE_OWNERS, NULL);
-
-    if (!a && !b)
-        return;
-    if (!a || !b) {
-        notify_inode(c->notify, &resource);
-        notify_entry(c->notify, &resource, "services");
-        return;
-    }
-    if (streq(a->link, b->link) && a->deleting == b->deleting)
-        return;
-    notify_inode(c->notify, &dir);
-    notify_entry(c->notify, &dir, a->link);
-    if (!streq(a->link, b->link))
-        notify_entry(c->notify, &dir, b->link);
-}
-
 static void on_resource(struct telling *c, const struct diff *d)
 {
     const struct index_resource *r = d->resource;
@@ -263,7 +244,6 @@ static void on_resource(struct telling *c, const struct diff *d)
 
     if (d->how == DIFF_CHANGED) {
         tags(c, d->old_resource, r);
-        owners(c, d->old_resource, r);
         return;
     }
     kind = snapshot_kind(without, r->service);
@@ -418,6 +398,10 @@ void tell_described(struct fs *fs, const char *const *keys, size_t n)
         begun = true;
         resource = make_key(KIND_RESOURCE, r->service, r->type, r->id);
         key = key_child(&resource, KIND_PROPERTIES, NULL);
+        if (describe_gone(fs->describe, keys[i]) || !node_find(fs->nodes, &key)) {
+            notify_inode(c.notify, &resource); /* it came or went */
+            notify_entry(c.notify, &resource, key_name(&key));
+        }
         notify_inode(c.notify, &key);
     }
 }

@@ -5,6 +5,7 @@
 #include "cache/lookup.h"
 #include "cache/name.h"
 #include "fs/tree.h"
+#include "provision/tagging.h"
 
 int find_resources(struct place *dir, const char *name, struct key *ret)
 {
@@ -72,6 +73,26 @@ int list_resource_type(struct place *dir, list_fn emit, void *arg)
     return 0;
 }
 
+bool writable_tag(struct place *p)
+{
+    char key[TREE_TAG_KEY_SIZE];
+
+    return tree_tag_key(p->resource, key_name(p->key), key, sizeof(key)) == 0 &&
+           provision_tag_check(p->fs->provision, p->resource, key, NULL, NULL) == 0;
+}
+
+int tree_tag_key(const struct index_resource *r, const char *name, char *out, size_t size)
+{
+    char shown[NAME_SIZE];
+
+    for (size_t i = 0; i < r->n_tags; i++) {
+        name_from_value(r->tags[i].key, NULL, false, shown);
+        if (streq(shown, name))
+            return str_format(out, size, "%s", r->tags[i].key) < 0 ? -EINVAL : 0;
+    }
+    return name_to_value(name, NULL, out, size) < 0 ? -EINVAL : 0;
+}
+
 /* ret borrows name, which is the caller's: a tag's name exists nowhere but in this function. */
 int find_tags(struct place *dir, const char *name, struct key *ret)
 {
@@ -104,29 +125,35 @@ int list_tags(struct place *dir, list_fn emit, void *arg)
     return 0;
 }
 
-static struct key owner_key(const struct place *dir, const struct index_service *owner)
+static struct key owner_key(const struct place *dir, const struct graph_face *owner,
+                            const char *link)
 {
-    return key_child(dir->key, owner->deleting ? KIND_OWNER_DELETING : KIND_OWNER_LINK,
-                     owner->link);
+    return key_child(dir->key, owner->deleting ? KIND_OWNER_DELETING : KIND_OWNER_LINK, link);
 }
 
+/* ret borrows name, as find_tags does. */
 int find_owners(struct place *dir, const char *name, struct key *ret)
 {
-    const struct index_service *owner = dir->resource->owner;
+    const struct impact *touched _cleanup_(impact_unrefp) = NULL;
+    int r = impacts_get(dir->fs->impacts, dir->resource, &touched);
+    const struct impact_entry *e = r ? NULL : impact_find(touched, name);
 
-    if (!owner || !streq(owner->link, name))
-        return -ENOENT;
-    *ret = owner_key(dir, owner);
+    if (!e)
+        return r ? r : -ENOENT;
+    *ret = owner_key(dir, e->service, name);
     return 0;
 }
 
 int list_owners(struct place *dir, list_fn emit, void *arg)
 {
-    const struct index_service *owner = dir->resource->owner;
-    struct key key;
+    const struct impact *touched _cleanup_(impact_unrefp) = NULL;
+    int r = impacts_get(dir->fs->impacts, dir->resource, &touched);
 
-    if (!owner)
-        return 0;
-    key = owner_key(dir, owner);
-    return emit(arg, &key, owner->link);
+    for (size_t i = 0; r == 0 && i < touched->n; i++) {
+        const char *link = touched->entries[i].service->link;
+        struct key key = owner_key(dir, touched->entries[i].service, link);
+
+        r = emit(arg, &key, link);
+    }
+    return r;
 }
