@@ -28,6 +28,8 @@ static const struct aws_action create_tags = {AWS_EC2, "CreateTags", BUCKET_EC2_
                                               NULL,    NULL};
 static const struct aws_action delete_tags = {AWS_EC2, "DeleteTags", BUCKET_EC2_WRITE, true, NULL,
                                               NULL,    NULL};
+static const struct aws_action describe_tags = {
+    AWS_EC2, "DescribeTags", BUCKET_EC2_READ, false, NULL, NULL, NULL};
 
 int ec2_describe_security_groups(struct aws_client *c, const struct aws_ctx *ctx, const char *vpc,
                                  const char *name, json_t **ret, struct fault *f)
@@ -120,4 +122,18 @@ int ec2_delete_tags(struct aws_client *c, const struct aws_ctx *ctx, const char 
     if (!request)
         return aws_no_memory(f);
     return aws_call(c, &delete_tags, ctx, request, NULL, f);
+}
+
+int ec2_describe_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *id, json_t **ret,
+                      struct fault *f)
+{
+    static const struct aws_paging paging = {"NextToken", "nextToken", "tagSet", "item"};
+    _cleanup_json_ json_t *list = NULL;
+    _cleanup_json_ json_t *request =
+        json_pack("{s:[{s:s, s:[s]}]}", "Filter", "Name", "resource-id", "Value", id);
+
+    if (!request)
+        return aws_no_memory(f);
+    int r = aws_pages(c, &describe_tags, ctx, request, &paging, &list, f);
+    return r < 0 ? r : aws_tags_object(list, &describe_tags, ret, f);
 }

@@ -28,5 +28,8 @@ int ec2_delete_security_group(struct aws_client *c, const struct aws_ctx *ctx, c
  * there. */
 int ec2_create_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *id, json_t *tags,
                     struct fault *f);
+/* *ret: object of strings; empty for what is not there, too. */
+int ec2_describe_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *id, json_t **ret,
+                      struct fault *f);
 int ec2_delete_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *id, json_t *keys,
                     struct fault *f);

@@ -39,6 +39,7 @@ static const struct aws_action delete_service =
 static const struct aws_action list_tasks = ACTION("ListTasks", BUCKET_ECS_READ, false);
 static const struct aws_action describe_tasks = ACTION("DescribeTasks", BUCKET_ECS_READ, false);
 static const struct aws_action tag = ACTION("TagResource", BUCKET_ECS_SERVICE_WRITE, true);
+static const struct aws_action list_tags = ACTION("ListTagsForResource", BUCKET_ECS_READ, false);
 static const struct aws_action untag = ACTION("UntagResource", BUCKET_ECS_SERVICE_WRITE, true);
 
 enum { DELETE_BATCH = 10, STOPPED_MAX = 10 };
@@ -260,4 +261,15 @@ int ecs_untag(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, 
     if (!request)
         return aws_no_memory(f);
     return aws_call(c, &untag, ctx, request, NULL, f);
+}
+
+int ecs_list_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t **ret,
+                  struct fault *f)
+{
+    _cleanup_json_ json_t *request = json_pack("{s:s}", "resourceArn", arn), *answer = NULL;
+
+    if (!request)
+        return aws_no_memory(f);
+    int r = aws_call(c, &list_tags, ctx, request, &answer, f);
+    return r < 0 ? r : aws_tags_object(json_object_get(answer, "tags"), &list_tags, ret, f);
 }

@@ -39,6 +39,9 @@ int ecs_delete_service(struct aws_client *c, const struct aws_ctx *ctx, const ch
 int ecs_stopped_tasks(struct aws_client *c, const struct aws_ctx *ctx, const char *cluster,
                       const char *service, json_t **ret, struct fault *f);
 
+/* *ret: object of strings. */
+int ecs_list_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t **ret,
+                  struct fault *f);
 /* tags: list of {"key", "value"}; keys: list of strings. */
 int ecs_tag(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t *tags,
             struct fault *f);

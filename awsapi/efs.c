@@ -48,6 +48,8 @@ static const struct aws_action delete_access_point =
     WRITE("DeleteAccessPoint", "DELETE", "access-points/{AccessPointId}", NULL);
 static const struct aws_action tag =
     WRITE("TagResource", "POST", "resource-tags/{ResourceId}", NULL);
+static const struct aws_action list_tags =
+    READ("ListTagsForResource", "resource-tags/{ResourceId}", "MaxResults,NextToken");
 static const struct aws_action untag =
     WRITE("UntagResource", "DELETE", "resource-tags/{ResourceId}", "tagKeys");
 
@@ -197,4 +199,16 @@ int efs_untag(struct aws_client *c, const struct aws_ctx *ctx, const char *id, j
     if (!request)
         return aws_no_memory(f);
     return aws_call(c, &untag, ctx, request, NULL, f);
+}
+
+int efs_list_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *id, json_t **ret,
+                  struct fault *f)
+{
+    static const struct aws_paging paging = {"NextToken", "NextToken", "Tags", NULL};
+    _cleanup_json_ json_t *request = json_pack("{s:s}", "ResourceId", id), *list = NULL;
+
+    if (!request)
+        return aws_no_memory(f);
+    int r = aws_pages(c, &list_tags, ctx, request, &paging, &list, f);
+    return r < 0 ? r : aws_tags_object(list, &list_tags, ret, f);
 }

@@ -42,6 +42,9 @@ int efs_create_access_point(struct aws_client *c, const struct aws_ctx *ctx, jso
 int efs_delete_access_point(struct aws_client *c, const struct aws_ctx *ctx, const char *id,
                             struct fault *f);
 
+/* *ret: object of strings. */
+int efs_list_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *id, json_t **ret,
+                  struct fault *f);
 /* tags: list of {"Key", "Value"}. */
 int efs_tag(struct aws_client *c, const struct aws_ctx *ctx, const char *id, json_t *tags,
             struct fault *f);

@@ -46,6 +46,7 @@ static const struct {
     [BUCKET_SECRETS_READ] = {100, 100}, /* far below what AWS grants */
     [BUCKET_SECRETS_WRITE] = {50, 50},
     [BUCKET_RDS_READ] = {20, 10}, /* assumed */
+    [BUCKET_RDS_WRITE] = {10, 5}, /* assumed */
 };
 
 /* On the stack of a background caller that waits. */

@@ -33,6 +33,7 @@ enum aws_bucket {
     BUCKET_SECRETS_READ,
     BUCKET_SECRETS_WRITE,
     BUCKET_RDS_READ,
+    BUCKET_RDS_WRITE,
     AWS_BUCKETS
 };
 

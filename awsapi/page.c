@@ -102,3 +102,35 @@ int aws_first(json_t *answer, const struct aws_action *a, const char *list, cons
     *ret = json_incref(first);
     return 0;
 }
+
+static json_t *either(json_t *tag, const char *upper, const char *lower)
+{
+    json_t *value = json_object_get(tag, upper);
+
+    return value ? value : json_object_get(tag, lower);
+}
+
+int aws_tags_object(json_t *list, const struct aws_action *a, json_t **ret, struct fault *f)
+{
+    _cleanup_json_ json_t *tags = json_object();
+    size_t i;
+    json_t *tag;
+
+    if (!tags)
+        return aws_no_memory(f);
+    json_array_foreach(list, i, tag)
+    {
+        const char *key = json_string_value(either(tag, "Key", "key"));
+        json_t *value = either(tag, "Value", "value");
+        json_t *text = json_is_string(value) ? json_incref(value) : json_string("");
+
+        if (!key) {
+            json_decref(text);
+            return fault_set(f, -EPROTO, "the answer to %s holds a tag without a key", a->name);
+        }
+        if (json_object_set_new(tags, key, text) < 0)
+            return aws_no_memory(f);
+    }
+    *ret = steal_ptr(tags);
+    return 0;
+}

@@ -26,5 +26,9 @@ int aws_first(json_t *answer, const struct aws_action *a, const char *list, cons
  * memory. */
 json_t *aws_strings(const char *name, ...) __attribute__((sentinel));
 
+/* *ret: object of strings, from a list of {"Key", "Value"} or {"key", "value"} (NULL: none).
+ * -EPROTO where it is something else. */
+int aws_tags_object(json_t *list, const struct aws_action *a, json_t **ret, struct fault *f);
+
 /* -ENOMEM with its text. */
 int aws_no_memory(struct fault *f);

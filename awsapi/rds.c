@@ -1,5 +1,5 @@
 /*
- * RDS: one call. An instance that is being created is described without an endpoint; that is "not
+ * RDS. An instance that is being created is described without an endpoint; that is "not
  * yet", not an error of whoever asks.
  */
 #include "awsapi/rds.h"
@@ -7,10 +7,17 @@
 #include <errno.h>
 
 #include "awsapi/page.h"
+#include "awsapi/xml.h"
 #include "base/str.h"
 
 static const struct aws_action describe = {
     AWS_RDS, "DescribeDBInstances", BUCKET_RDS_READ, false, NULL, NULL, NULL};
+static const struct aws_action list_tags = {
+    AWS_RDS, "ListTagsForResource", BUCKET_RDS_READ, false, NULL, NULL, NULL};
+static const struct aws_action add_tags = {
+    AWS_RDS, "AddTagsToResource", BUCKET_RDS_WRITE, true, NULL, NULL, NULL};
+static const struct aws_action remove_tags = {
+    AWS_RDS, "RemoveTagsFromResource", BUCKET_RDS_WRITE, true, NULL, NULL, NULL};
 
 /* Numbers are strings in XML. */
 static unsigned port_of(json_t *endpoint)
@@ -46,4 +53,35 @@ int rds_describe_endpoint(struct aws_client *c, const struct aws_ctx *ctx, const
         return fault_set(f, -EPROTO, "RDS instance %s: its host name is too long", identifier);
     *ret = e;
     return 0;
+}
+
+int rds_list_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t **ret,
+                  struct fault *f)
+{
+    _cleanup_json_ json_t *request = json_pack("{s:s}", "ResourceName", arn);
+    _cleanup_json_ json_t *answer = NULL, *list = NULL;
+
+    if (!request)
+        return aws_no_memory(f);
+    int r = aws_call(c, &list_tags, ctx, request, &answer, f);
+    if (r < 0)
+        return r;
+    list = xml_list(answer, "TagList", "Tag");
+    return list ? aws_tags_object(list, &list_tags, ret, f) : aws_no_memory(f);
+}
+
+int rds_add_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t *tags,
+                 struct fault *f)
+{
+    _cleanup_json_ json_t *request = json_pack("{s:s, s:O}", "ResourceName", arn, "Tags.Tag", tags);
+
+    return request ? aws_call(c, &add_tags, ctx, request, NULL, f) : aws_no_memory(f);
+}
+
+int rds_remove_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t *keys,
+                    struct fault *f)
+{
+    _cleanup_json_ json_t *request = json_pack("{s:s, s:O}", "ResourceName", arn, "TagKeys", keys);
+
+    return request ? aws_call(c, &remove_tags, ctx, request, NULL, f) : aws_no_memory(f);
 }

@@ -28,6 +28,9 @@ static const struct aws_action create_group =
 static const struct aws_action delete_group =
     GROUPS("DeleteGroup", "POST", "/delete-group", .write = true);
 static const struct aws_action get_tags = GROUPS("GetTags", "GET", "/resources/{Arn}/tags");
+static const struct aws_action tag = GROUPS("Tag", "PUT", "/resources/{Arn}/tags", .write = true);
+static const struct aws_action untag =
+    GROUPS("Untag", "PATCH", "/resources/{Arn}/tags", .write = true);
 
 int groups_list(struct aws_client *c, const struct aws_ctx *ctx, groups_group_fn fn, void *arg,
                 struct fault *f)
@@ -176,4 +179,20 @@ json_t *groups_tag_query(const char *const (*tags)[2], size_t n)
     result = json_pack("{s: s, s: s}", "Type", "TAG_FILTERS_1_0", "Query", text);
     free(text);
     return result;
+}
+
+int groups_tag(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t *tags,
+               struct fault *f)
+{
+    _cleanup_json_ json_t *request = json_pack("{s: s, s: O}", "Arn", arn, "Tags", tags);
+
+    return request != NULL ? aws_call(c, &tag, ctx, request, NULL, f) : aws_no_memory(f);
+}
+
+int groups_untag(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t *keys,
+                 struct fault *f)
+{
+    _cleanup_json_ json_t *request = json_pack("{s: s, s: O}", "Arn", arn, "Keys", keys);
+
+    return request != NULL ? aws_call(c, &untag, ctx, request, NULL, f) : aws_no_memory(f);
 }

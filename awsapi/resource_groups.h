@@ -22,5 +22,10 @@ int groups_delete(struct aws_client *c, const struct aws_ctx *ctx, const char *n
                   struct fault *f);
 int groups_get_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t **ret,
                     struct fault *f);
+/* tags: object of strings; keys: list of strings. */
+int groups_tag(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t *tags,
+               struct fault *f);
+int groups_untag(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t *keys,
+                 struct fault *f);
 /* {"Type":"TAG_FILTERS_1_0","Query":"{…AWS::AllSupported…}"} for these key/value pairs. */
 json_t *groups_tag_query(const char *const (*tags)[2], size_t n);

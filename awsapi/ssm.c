@@ -25,6 +25,12 @@ static const struct aws_action delete_parameter = {
     .service = AWS_SSM, .name = "DeleteParameter", .bucket = BUCKET_SSM_WRITE, .write = true};
 static const struct aws_action add_tags = {
     .service = AWS_SSM, .name = "AddTagsToResource", .bucket = BUCKET_SSM_WRITE, .write = true};
+static const struct aws_action list_tags = {
+    .service = AWS_SSM, .name = "ListTagsForResource", .bucket = BUCKET_SSM_READ};
+static const struct aws_action remove_tags = {.service = AWS_SSM,
+                                              .name = "RemoveTagsFromResource",
+                                              .bucket = BUCKET_SSM_WRITE,
+                                              .write = true};
 
 void ssm_parameters_done(struct ssm_parameters *p)
 {
@@ -213,4 +219,26 @@ int ssm_add_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *na
     if (request == NULL || json_object_set_new(request, "Tags", tag_list(tags, n_tags)) < 0)
         return aws_no_memory(f);
     return aws_call(c, &add_tags, ctx, request, NULL, f);
+}
+
+int ssm_list_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *name, json_t **ret,
+                  struct fault *f)
+{
+    _cleanup_json_ json_t *answer = NULL;
+    _cleanup_json_ json_t *request =
+        json_pack("{s: s, s: s}", "ResourceType", "Parameter", "ResourceId", name);
+
+    if (request == NULL)
+        return aws_no_memory(f);
+    int r = aws_call(c, &list_tags, ctx, request, &answer, f);
+    return r < 0 ? r : aws_tags_object(json_object_get(answer, "TagList"), &list_tags, ret, f);
+}
+
+int ssm_remove_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *name, json_t *keys,
+                    struct fault *f)
+{
+    _cleanup_json_ json_t *request = json_pack("{s: s, s: s, s: O}", "ResourceType", "Parameter",
+                                               "ResourceId", name, "TagKeys", keys);
+
+    return request != NULL ? aws_call(c, &remove_tags, ctx, request, NULL, f) : aws_no_memory(f);
 }

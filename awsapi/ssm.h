@@ -40,5 +40,11 @@ int ssm_get_parameters(struct aws_client *c, const struct aws_ctx *ctx, const ch
 /* -ENOENT where there is none. */
 int ssm_delete_parameter(struct aws_client *c, const struct aws_ctx *ctx, const char *name,
                          struct fault *f);
+/* *ret: object of strings. -ENOENT where there is no such parameter. */
+int ssm_list_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *name, json_t **ret,
+                  struct fault *f);
+/* keys: list of strings. */
+int ssm_remove_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *name, json_t *keys,
+                    struct fault *f);
 int ssm_add_tags(struct aws_client *c, const struct aws_ctx *ctx, const char *name,
                  const struct ssm_tag *tags, size_t n_tags, struct fault *f);

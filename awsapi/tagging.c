@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#include "awsapi/errors.h"
+#include "awsapi/page.h"
 #include "base/str.h"
 
 enum { PAGE_SIZE = 100, TOKEN_PAGES_MAX = 100000 };
@@ -16,6 +18,12 @@ static const struct aws_action get_resources = {
     .service = AWS_TAGGING, .name = "GetResources", .bucket = BUCKET_TAGGING_READ};
 static const struct aws_action get_tag_values = {
     .service = AWS_TAGGING, .name = "GetTagValues", .bucket = BUCKET_TAGGING_VALUES};
+static const struct aws_action tag_resources = {
+    .service = AWS_TAGGING, .name = "TagResources", .bucket = BUCKET_TAGGING_WRITE, .write = true};
+static const struct aws_action untag_resources = {.service = AWS_TAGGING,
+                                                  .name = "UntagResources",
+                                                  .bucket = BUCKET_TAGGING_WRITE,
+                                                  .write = true};
 
 /* What a page's entries are given to. */
 struct taker {
@@ -25,11 +33,6 @@ struct taker {
     void *arg;
     unsigned *ret_pages; /* or NULL */
 };
-
-static int no_memory(struct fault *f)
-{
-    return fault_set(f, -ENOMEM, "no memory");
-}
 
 static json_t *filters_of(const struct tagging_query *q)
 {
@@ -42,6 +45,8 @@ static json_t *filters_of(const struct tagging_query *q)
 
 static json_t *request_of(const struct tagging_query *q)
 {
+    if (q->arn != NULL)
+        return json_pack("{s: [s]}", "ResourceARNList", q->arn);
     _cleanup_json_ json_t *request = json_pack("{s: i}", "ResourcesPerPage", PAGE_SIZE);
 
     if (request == NULL)
@@ -144,7 +149,7 @@ static int all_pages(struct aws_client *c, const struct aws_action *action,
         if (before != NULL && json_equal(token, before))
             break;
         if (json_object_set(request, "PaginationToken", token) < 0)
-            return no_memory(f);
+            return aws_no_memory(f);
     }
     return fault_set(f, -EPROTO, "%s gives the same page again and again", action->name);
 }
@@ -157,7 +162,7 @@ int tagging_get_resources(struct aws_client *c, const struct aws_ctx *ctx,
     const struct taker t = {
         .give = give_resources, .on_resource = fn, .arg = arg, .ret_pages = q->ret_pages};
 
-    return request != NULL ? all_pages(c, &get_resources, ctx, request, &t, f) : no_memory(f);
+    return request != NULL ? all_pages(c, &get_resources, ctx, request, &t, f) : aws_no_memory(f);
 }
 
 int tagging_get_values(struct aws_client *c, const struct aws_ctx *ctx, const char *key,
@@ -166,5 +171,74 @@ int tagging_get_values(struct aws_client *c, const struct aws_ctx *ctx, const ch
     _cleanup_json_ json_t *request = json_pack("{s: s}", "Key", key);
     const struct taker t = {.give = give_values, .on_value = fn, .arg = arg};
 
-    return request != NULL ? all_pages(c, &get_tag_values, ctx, request, &t, f) : no_memory(f);
+    return request != NULL ? all_pages(c, &get_tag_values, ctx, request, &t, f) : aws_no_memory(f);
+}
+
+/* --- writing --- */
+
+/* One entry of a FailedResourcesMap. */
+static struct fault failure_of(const struct aws_action *a, json_t *entry)
+{
+    const char *code = json_string_value(json_object_get(entry, "ErrorCode"));
+    const char *message = json_string_value(json_object_get(entry, "ErrorMessage"));
+    int status = (int)json_integer_value(json_object_get(entry, "StatusCode"));
+    struct fault f = FAULT_INIT;
+    int err = error_classify(AWS_TAGGING, code != NULL ? code : "", status).err;
+
+    /* the code is one of two words whatever the owning service has said: its status tells more */
+    if (status == 401 || status == 403 || status == 404 || status == 429)
+        err = error_classify(AWS_TAGGING, status == 404 ? "NotFound" : "", status).err;
+    fault_set(&f, err, "%s", message != NULL ? message : "the resource was not tagged");
+    (void)str_format(f.call, sizeof(f.call), "tagging:%s", a->name);
+    (void)str_format(f.code, sizeof(f.code), "%s", code != NULL ? code : "");
+    f.http_status = status;
+    return f;
+}
+
+static int change_tags(struct aws_client *c, const struct aws_action *a, const struct aws_ctx *ctx,
+                       json_t *request, tagging_failed_fn fn, void *arg, struct fault *f)
+{
+    _cleanup_json_ json_t *answer = NULL;
+    const char *arn;
+    json_t *entry;
+    int r = aws_call(c, a, ctx, request, &answer, f);
+
+    if (r < 0)
+        return r;
+    json_object_foreach(json_object_get(answer, "FailedResourcesMap"), arn, entry)
+    {
+        struct fault failure = failure_of(a, entry);
+
+        fn(arg, arn, &failure);
+    }
+    return 0;
+}
+
+static json_t *list_of(const char *const *arns, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n && list != NULL; i++)
+        (void)json_array_append_new(list, json_string(arns[i]));
+    return list;
+}
+
+int tagging_tag(struct aws_client *c, const struct aws_ctx *ctx, const char *const *arns, size_t n,
+                json_t *tags, tagging_failed_fn fn, void *arg, struct fault *f)
+{
+    _cleanup_json_ json_t *request =
+        json_pack("{s: o, s: O}", "ResourceARNList", list_of(arns, n), "Tags", tags);
+
+    return request != NULL ? change_tags(c, &tag_resources, ctx, request, fn, arg, f)
+                           : aws_no_memory(f);
+}
+
+int tagging_untag(struct aws_client *c, const struct aws_ctx *ctx, const char *const *arns,
+                  size_t n, json_t *keys, tagging_failed_fn fn, void *arg, struct fault *f)
+{
+    _cleanup_json_ json_t *request =
+        json_pack("{s: o, s: O}", "ResourceARNList", list_of(arns, n), "TagKeys", keys);
+
+    return request != NULL ? change_tags(c, &untag_resources, ctx, request, fn, arg, f)
+                           : aws_no_memory(f);
 }

@@ -12,6 +12,7 @@ struct tagging_query {
     const char *tag_value;             /* or NULL: any */
     const char *const *resource_types; /* e.g. "ecs:service"; n_types of them */
     size_t n_types;
+    const char *arn;     /* this resource alone (then neither filters nor pages); or NULL */
     json_t *tag_filters; /* instead of tag_key: TagFilters as the API has them; or NULL */
     unsigned *ret_pages; /* counts the pages that came, empty ones too, also of a chain that breaks;
                             or NULL */
@@ -28,3 +29,15 @@ int tagging_get_resources(struct aws_client *c, const struct aws_ctx *ctx,
 typedef int (*tagging_value_fn)(void *arg, const char *value);
 int tagging_get_values(struct aws_client *c, const struct aws_ctx *ctx, const char *key,
                        tagging_value_fn fn, void *arg, struct fault *f);
+
+/* The resources of one TagResources or UntagResources. */
+enum { TAGGING_ARNS_MAX = 20 };
+/* Called for each resource of an answer 200 that was not tagged all the same, with its fault. */
+typedef void (*tagging_failed_fn)(void *arg, const char *arn, const struct fault *f);
+
+/* Sets tags (object of strings) on, or takes keys (list of strings) from, at most TAGGING_ARNS_MAX
+ * resources. 0: the call went through, and each resource that fn was not called for was changed. */
+int tagging_tag(struct aws_client *c, const struct aws_ctx *ctx, const char *const *arns, size_t n,
+                json_t *tags, tagging_failed_fn fn, void *arg, struct fault *f);
+int tagging_untag(struct aws_client *c, const struct aws_ctx *ctx, const char *const *arns,
+                  size_t n, json_t *keys, tagging_failed_fn fn, void *arg, struct fault *f);

@@ -41,7 +41,7 @@ static void drafts_done(struct build *b)
 static void build_done(struct build *b)
 {
     struct map *const maps[] = {b->keys, b->families, b->family_count, b->types, b->groups};
-    struct edit *const edits[] = {&b->resources, &b->links,       &b->ids,
+    struct edit *const edits[] = {&b->resources, &b->links,       &b->ids,     &b->needs,
                                   &b->problems,  &b->group_words, &b->untagged};
 
     drafts_done(b);

@@ -17,9 +17,12 @@ extern const char *const index_reserved[];
 struct overlay_entry {
     struct index_tag *tags; /* strings in one allocation behind it; where gone, what it had */
     size_t n_tags;
-    size_t n_dropped; /* further ones behind tags, without a value: keys that it had, but has no
-                         more */
+    size_t n_dropped;     /* further ones behind tags, without a value: keys that it had, but has no
+                             more */
+    const uint64_t *past; /* hashes of keys with values that it had before: older news */
+    size_t n_past;
     bool gone;
+    bool listed;    /* when it was put, the index listed the resource already */
     int64_t put_ms; /* monotonic */
     unsigned refs;  /* of this and the next two: overlays that have it */
 };
@@ -37,7 +40,7 @@ struct overlay_record {
 };
 
 struct build_input {
-    const char *family_tag, *service_tag, *account, *region, *partition;
+    const char *family_tag, *service_tag, *dependency_tag, *account, *region, *partition;
     struct raw_resources *resources;  /* never NULL; the snapshot keeps a reference */
     struct raw_groups *groups;        /* or NULL: not known; a reference as well */
     const struct map *overlay;        /* key → struct overlay_entry * */

@@ -270,6 +270,8 @@ static int make_service(struct build *b, struct service_draft *d)
     told_by_tags(s, &d->resources);
     int e = d->record ? told_by_record(b, s, d->record) : 0;
     if (e == 0)
+        e = depends_collect(b, s, &d->resources);
+    if (e == 0)
         e = set_link(b, s);
     if (e == 0 && d->old && !same_identity(d->old, s))
         e = renew_resources(b, d);
@@ -289,7 +291,9 @@ static int list_service(struct build *b, struct family_draft *f, const struct in
 
     if (e == 0 && !s->deleting)
         e = list_add(SIDE(&b->links), s);
-    return e == 0 ? list_add(SIDE(&b->ids), s) : e;
+    if (e == 0)
+        e = list_add(SIDE(&b->ids), s);
+    return e == 0 ? depends_list(b, s, come) : e;
 #undef SIDE
 }
 
@@ -405,10 +409,12 @@ int finish_listings(struct build *b)
         edit_apply(&b->ids, b->lists, hidden->ids, hidden->n_ids, order_services_by_id, &p->n_ids);
     p->untagged = edit_apply(&b->untagged, b->lists, hidden->untagged, hidden->n_untagged,
                              order_by_link, &p->n_untagged);
+    p->needs =
+        edit_apply(&b->needs, b->lists, hidden->needs, hidden->n_needs, order_needs, &p->n_needs);
     p->unplaced = b->unplaced || hidden->unplaced; /* a patch does not look whether all went */
     p->strays = b->strays || hidden->strays;       /* neither here */
     p->contested = b->contested;
-    return s->resources && s->services && p->ids && p->untagged ? 0 : -ENOMEM;
+    return s->resources && s->services && p->ids && p->needs && p->untagged ? 0 : -ENOMEM;
 }
 
 int finish_problems(struct build *b)

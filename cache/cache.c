@@ -64,6 +64,7 @@ static struct build_input inputs(struct cache *c, const struct overlay *o)
 {
     return (struct build_input){.family_tag = c->family_tag,
                                 .service_tag = c->service_tag,
+                                .dependency_tag = c->dependency_tag,
                                 .account = c->account,
                                 .region = c->region,
                                 .partition = c->partition,
@@ -289,6 +290,14 @@ int cache_put(struct cache *c, const char *key, const struct index_tag *tags, si
                                   c->clock->monotonic_ms(c->clock)));
 }
 
+int cache_retag(struct cache *c, const struct index_resource *r, const struct index_tag *changes,
+                size_t n)
+{
+    pthread_mutex_lock(&c->lock);
+    return written(c, overlay_retag(&c->overlay, r->key, changes, n, r->tags, r->n_tags,
+                                    c->resources, c->clock->monotonic_ms(c->clock)));
+}
+
 int cache_gone(struct cache *c, const char *key)
 {
     pthread_mutex_lock(&c->lock);
@@ -354,6 +363,7 @@ int cache_new(struct cache **ret, const struct cache_options *o, struct fault *f
     pace_init(&c->pace, o->refresh_ms);
     c->family_tag = strdup(o->family_tag);
     c->service_tag = strdup(o->service_tag);
+    c->dependency_tag = strdup(o->dependency_tag);
     c->account = strdup(o->account);
     c->region = strdup(o->region);
     c->partition = strdup(o->partition);
@@ -364,8 +374,9 @@ int cache_new(struct cache **ret, const struct cache_options *o, struct fault *f
     r = r < 0 ? r : sketch_init(&c->sketch);
     r = r < 0 ? r : jobs_new(&c->chain_jobs, "svcfs-chain", CHAIN_HELPERS);
     r = r < 0 ? r : jobs_new(&c->side_jobs, "svcfs-side", SIDE_JOBS);
-    if (r < 0 || !c->family_tag || !c->service_tag || !c->account || !c->region || !c->partition ||
-        !c->endpoint || (o->save_path && !c->save_path) || !c->stop) {
+    if (r < 0 || !c->family_tag || !c->service_tag || !c->dependency_tag || !c->account ||
+        !c->region || !c->partition || !c->endpoint || (o->save_path && !c->save_path) ||
+        !c->stop) {
         cache_free(c);
         return fault_set(f, -ENOMEM, "no memory");
     }
@@ -437,6 +448,7 @@ void cache_free(struct cache *c)
     free(c->groups_problem);
     free(c->family_tag);
     free(c->service_tag);
+    free(c->dependency_tag);
     free(c->account);
     free(c->region);
     free(c->partition);

@@ -20,6 +20,7 @@ struct cache;
 struct cache_options {
     struct aws_client *aws;
     const char *family_tag, *service_tag; /* "service-family", "service-id" */
+    const char *dependency_tag;           /* "service-dependency" */
     const char *account, *region, *partition;
     int64_t refresh_ms;    /* between sweeps while something changes; up to four times that else */
     const char *save_path; /* file of the saved index, or NULL: none is read or written */
@@ -63,6 +64,9 @@ void cache_freshness(struct cache *c, struct cache_freshness *ret);
 /* Overlay of own writes: stays until the tag index shows the same (an hour at most). key: as in
  * index_resource. Tags replace all that the index knows of it. */
 int cache_put(struct cache *c, const char *key, const struct index_tag *tags, size_t n_tags);
+/* The same for single tags of a resource of a snapshot (value NULL: taken away). */
+int cache_retag(struct cache *c, const struct index_resource *r, const struct index_tag *changes,
+                size_t n);
 int cache_gone(struct cache *c, const char *key); /* hides what the owning service says is gone */
 
 /* The same for resource groups: they stand in groups/ at once. query: a ResourceQuery as JSON text.

@@ -59,7 +59,7 @@ struct build {
     struct map *family_count; /* service id → number of families, as a pointer */
     struct map *types;        /* "SERVICE/TYPE" → struct type_draft * */
     struct map *groups;       /* name → struct group_draft * */
-    struct edit links, ids, problems, group_words, untagged;
+    struct edit links, ids, needs, problems, group_words, untagged;
     bool unplaced, strays, contested; /* as in struct snapshot_private */
 };
 
@@ -99,6 +99,11 @@ int finish_kinds(struct build *b);
 int finish_families(struct build *b);
 int finish_listings(struct build *b);
 int finish_problems(struct build *b);
+
+/* build_depends.c: what a service needs, by the tags of its resources; in finish_services. */
+int depends_collect(struct build *b, struct index_service *s, const struct list *resources);
+int depends_list(struct build *b, const struct index_service *s, bool come);
+int order_needs(const void *x, const void *y); /* of struct index_need */
 
 int groups_pass(struct build *b); /* build_groups.c */
 int stamp_pass(struct build *b);  /* stamp.c: the times */

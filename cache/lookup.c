@@ -88,6 +88,36 @@ const struct index_service *snapshot_any_service(const struct snapshot *s, const
     return i < p->n_ids && streq(p->ids[i]->id, id) ? p->ids[i] : NULL;
 }
 
+const struct index_service *const *snapshot_services_by_id(const struct snapshot *s, const char *id,
+                                                           size_t *ret_n)
+{
+    const struct snapshot_private *p = s->private_;
+    size_t first = snapshot_place_of_id(s, id), end = first;
+
+    while (end < p->n_ids && streq(p->ids[end]->id, id))
+        end++;
+    *ret_n = end - first;
+    return p->ids + first;
+}
+
+static int order_need_by_id(const void *x, const void *id)
+{
+    return strcmp(((const struct index_need *)x)->id, id);
+}
+
+const struct index_need *const *snapshot_dependents(const struct snapshot *s, const char *id,
+                                                    size_t *ret_n)
+{
+    const struct snapshot_private *p = s->private_;
+    size_t first = list_place((const void *const *)p->needs, p->n_needs, id, order_need_by_id);
+    size_t end = first;
+
+    while (end < p->n_needs && streq(p->needs[end]->id, id))
+        end++;
+    *ret_n = end - first;
+    return p->needs + first;
+}
+
 const struct index_service *snapshot_link(const struct snapshot *s, const char *link)
 {
     return FIND_POINTER(s->services, s->n_services, struct index_service, link, link);

@@ -21,6 +21,12 @@ const struct index_service *snapshot_service_by_id(const struct index_family *f,
                                                    const char *id); /* deleting too */
 /* Any service with this id, in whatever family, deleting or not. */
 const struct index_service *snapshot_any_service(const struct snapshot *s, const char *id);
+/* All services with this id, those that live first; a part of an array of the snapshot. */
+const struct index_service *const *snapshot_services_by_id(const struct snapshot *s, const char *id,
+                                                           size_t *ret_n);
+/* Who needs the service with this id, by link; as above. */
+const struct index_need *const *snapshot_dependents(const struct snapshot *s, const char *id,
+                                                    size_t *ret_n);
 const struct index_service *snapshot_link(const struct snapshot *s, const char *link);
 const struct index_kind *snapshot_kind(const struct snapshot *s, const char *name);
 const struct index_type *snapshot_type(const struct index_kind *k, const char *name);

@@ -1,8 +1,10 @@
 /*
  * An entry leaves the overlay when a sweep that began after it says the same: the new tags are
  * shown and those taken away are not, or the key is no longer listed. What was put is believed for
- * an hour at most, since somebody else may have deleted it; a tag taken away for ten minutes, since
- * somebody else may have put it there again. What is gone is kept as long as the index lists it,
+ * an hour at most, since somebody else may have deleted it; a tag taken away, or put on what was
+ * listed before, for ten minutes, since somebody else may have undone it. And what is listed with a
+ * value that is neither the new one nor any older one that was known here was written by somebody
+ * else afterwards: then the index knows more. What is gone is kept as long as the index lists it,
  * and ten minutes more, since pages come from replicas that do not agree; unless what is listed
  * carries another claim: names come again, and then it is the next life. Where claims do not tell
  * the lives apart, a day ends it: no ghost is known to last so long, and what lives must show.
@@ -12,9 +14,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/str.h"
 
 enum { PUT_MAX_MS = 60 * 60 * 1000, DROPPED_MAX_MS = 10 * 60 * 1000 };
+enum { PAST_MAX = 256 };
 enum { GONE_MIN_MS = 10 * 60 * 1000, GONE_MAX_MS = 24 * 60 * 60 * 1000 };
 
 int overlay_init(struct overlay *o)
@@ -161,19 +165,66 @@ static int noted(struct overlay *o, int r, struct map **set, const char *name)
     return r;
 }
 
-/* Tags, then keys without a value, all copied into one allocation. NULL: no memory. */
-static struct overlay_entry *entry_new(const struct index_tag *all, size_t n, size_t n_dropped,
-                                       int64_t now_ms)
+struct past {
+    uint64_t hashes[PAST_MAX];
+    size_t n;
+};
+
+static uint64_t hash_tag(const char *key, const char *value)
 {
-    size_t size = sizeof(struct overlay_entry) + (n + n_dropped) * sizeof(*all);
+    uint64_t halves[2] = {hash_stable(key, strlen(key)), hash_stable(value, strlen(value))};
+
+    return hash_stable(halves, sizeof(halves));
+}
+
+static bool is_past(const uint64_t *past, size_t n, uint64_t hash)
+{
+    for (size_t i = 0; i < n; i++)
+        if (past[i] == hash)
+            return true;
+    return false;
+}
+
+/* The oldest make room. */
+static void add_past(struct past *p, uint64_t hash)
+{
+    if (is_past(p->hashes, p->n, hash))
+        return;
+    if (p->n == PAST_MAX)
+        memmove(p->hashes, p->hashes + 1, --p->n * sizeof(p->hashes[0]));
+    p->hashes[p->n++] = hash;
+}
+
+static void add_past_tags(struct past *p, const struct index_tag *tags, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        add_past(p, hash_tag(tags[i].key, tags[i].value));
+}
+
+/* Tags, then keys without a value, then the past (may be NULL), all copied into one allocation.
+ * NULL: no memory. */
+static struct overlay_entry *entry_new(const struct index_tag *all, size_t n, size_t n_dropped,
+                                       const struct past *past, int64_t now_ms)
+{
+    const size_t n_past = past ? past->n : 0;
+    size_t size = sizeof(struct overlay_entry) + (n + n_dropped) * sizeof(*all) +
+                  n_past * sizeof(past->hashes[0]);
 
     for (size_t i = 0; i < n + n_dropped; i++)
         size += strlen(all[i].key) + 1 + (i < n ? strlen(all[i].value) + 1 : 0);
     struct overlay_entry *e = calloc(1, size);
     if (!e)
         return NULL;
-    *e = (struct overlay_entry){(struct index_tag *)(e + 1), n, n_dropped, false, now_ms, 0};
-    char *text = (char *)(e->tags + n + n_dropped);
+    *e = (struct overlay_entry){.tags = (struct index_tag *)(e + 1),
+                                .n_tags = n,
+                                .n_dropped = n_dropped,
+                                .n_past = n_past,
+                                .put_ms = now_ms};
+    uint64_t *hashes = (uint64_t *)(e->tags + n + n_dropped);
+    if (n_past > 0)
+        memcpy(hashes, past->hashes, n_past * sizeof(*hashes));
+    e->past = hashes;
+    char *text = (char *)(hashes + n_past);
     for (size_t i = 0; i < n + n_dropped; i++) {
         e->tags[i].key = text;
         text = stpcpy(text, all[i].key) + 1;
@@ -218,8 +269,52 @@ int overlay_put(struct overlay *o, const char *key, const struct index_tag *tags
         n = add_dropped(all, n, before->tags, n_before);
     if (known && !(before && before->gone)) /* else it is another life's */
         n = add_dropped(all, n, known->tags, known->n_tags);
-    int r = replace(o->entries, key, entry_new(all, n_tags, n - n_tags, now_ms), entry_free);
-    return noted(o, r, &o->changes.keys, key);
+    struct past past;
+    past.n = before && !before->gone ? MIN(before->n_past, (size_t)PAST_MAX) : 0;
+    if (past.n > 0)
+        memcpy(past.hashes, before->past, past.n * sizeof(past.hashes[0]));
+    if (before && !before->gone)
+        add_past_tags(&past, before->tags, before->n_tags);
+    if (known)
+        add_past_tags(&past, known->tags, known->n_tags);
+    struct overlay_entry *e = entry_new(all, n_tags, n - n_tags, &past, now_ms);
+    if (e)
+        e->listed = known && !(before && before->gone);
+    return noted(o, replace(o->entries, key, e, entry_free), &o->changes.keys, key);
+}
+
+static const struct index_tag *change_of(const struct index_tag *changes, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (streq(changes[i].key, key))
+            return &changes[i];
+    return NULL;
+}
+
+int overlay_retag(struct overlay *o, const char *key, const struct index_tag *changes, size_t n,
+                  const struct index_tag *base, size_t n_base, const struct raw_resources *swept,
+                  int64_t now_ms)
+{
+    const struct overlay_entry *before = map_get(o->entries, key);
+    const struct raw_resource *known = swept ? map_get(swept->by_key, key) : NULL;
+    size_t n_all = 0;
+
+    if (before && before->gone)
+        return 0;
+    if (before || known) {
+        base = before ? before->tags : known->tags;
+        n_base = before ? before->n_tags : known->n_tags;
+    }
+    _cleanup_free_ struct index_tag *all = calloc(n_base + n + 1, sizeof(*all));
+    if (!all)
+        return -ENOMEM;
+    for (size_t i = 0; i < n_base; i++)
+        if (!change_of(changes, n, base[i].key))
+            all[n_all++] = base[i];
+    for (size_t i = 0; i < n; i++)
+        if (changes[i].value)
+            all[n_all++] = changes[i];
+    return overlay_put(o, key, all, n_all, swept, now_ms);
 }
 
 int overlay_gone(struct overlay *o, const char *key, const struct raw_resources *swept,
@@ -230,9 +325,9 @@ int overlay_gone(struct overlay *o, const char *key, const struct raw_resources 
     struct overlay_entry *e;
 
     if (before)
-        e = entry_new(before->tags, before->n_tags, 0, now_ms);
+        e = entry_new(before->tags, before->n_tags, 0, NULL, now_ms);
     else
-        e = entry_new(known ? known->tags : NULL, known ? known->n_tags : 0, 0, now_ms);
+        e = entry_new(known ? known->tags : NULL, known ? known->n_tags : 0, 0, NULL, now_ms);
     if (e)
         e->gone = true;
     return noted(o, replace(o->entries, key, e, entry_free), &o->changes.keys, key);
@@ -351,6 +446,19 @@ static bool shows(const struct raw_resource *r, const struct overlay_entry *e, i
     return true;
 }
 
+/* Whether r has a value that was written after e, by somebody else. */
+static bool knows_more(const struct raw_resource *r, const struct overlay_entry *e)
+{
+    for (size_t i = 0; i < e->n_tags + e->n_dropped; i++) {
+        const char *value = tag_value(r->tags, r->n_tags, e->tags[i].key);
+        const char *own = i < e->n_tags ? e->tags[i].value : NULL;
+        if (value && !(own && streq(own, value)) &&
+            !is_past(e->past, e->n_past, hash_tag(e->tags[i].key, value)))
+            return true;
+    }
+    return false;
+}
+
 /* Whether r is not what went, but its successor. */
 static bool other_life(const struct raw_resource *r, const struct overlay_entry *e)
 {
@@ -376,7 +484,8 @@ void overlay_settle(struct overlay *o, const struct raw_resources *r)
             settled =
                 swept ? age > GONE_MAX_MS || (age >= 0 && other_life(swept, e)) : age > GONE_MIN_MS;
         else
-            settled = age >= 0 && ((swept && shows(swept, e, age)) || age > PUT_MAX_MS);
+            settled = age >= 0 && ((swept && (shows(swept, e, age) || knows_more(swept, e))) ||
+                                   age > (e->listed ? DROPPED_MAX_MS : PUT_MAX_MS));
         if (settled)
             entry_free(map_remove(o->entries, key));
     }

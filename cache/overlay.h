@@ -26,6 +26,11 @@ int overlay_copy(const struct overlay *o, struct overlay *ret);
 /* swept (may be NULL): the sweep in force, which tells what the resource has had. */
 int overlay_put(struct overlay *o, const char *key, const struct index_tag *tags, size_t n_tags,
                 const struct raw_resources *swept, int64_t now_ms);
+/* Single tags (value NULL: taken away) of a resource that has base where neither the overlay nor
+ * swept knows it. What the overlay calls gone stays so. */
+int overlay_retag(struct overlay *o, const char *key, const struct index_tag *changes, size_t n,
+                  const struct index_tag *base, size_t n_base, const struct raw_resources *swept,
+                  int64_t now_ms);
 int overlay_gone(struct overlay *o, const char *key, const struct raw_resources *swept,
                  int64_t now_ms);
 int overlay_put_group(struct overlay *o, const char *name, const char *arn, const char *query,

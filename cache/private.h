@@ -21,7 +21,7 @@ struct observer {
 struct cache {
     struct aws_client *aws;
     struct clock *clock;
-    char *family_tag, *service_tag, *account, *region, *partition, *endpoint;
+    char *family_tag, *service_tag, *dependency_tag, *account, *region, *partition, *endpoint;
     char *save_path; /* or NULL */
     struct cancel *stop;
     pthread_t refresher, grouper, publisher;

@@ -37,6 +37,15 @@ bool same_identity(const struct index_service *a, const struct index_service *b)
            a->managed == b->managed && a->deleting == b->deleting && streq(a->claim, b->claim);
 }
 
+bool same_depends(const struct index_service *a, const struct index_service *b)
+{
+    bool same = a->n_depends == b->n_depends;
+
+    for (size_t i = 0; same && i < a->n_depends; i++)
+        same = streq(a->depends[i], b->depends[i]);
+    return same;
+}
+
 bool same_service(const struct index_service *a, const struct index_service *b)
 {
     if (a == b)

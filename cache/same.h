@@ -11,6 +11,7 @@ bool same_place(const struct index_resource *a, const struct index_resource *b);
 bool same_owner(const struct index_resource *a, const struct index_resource *b);
 /* What a resource's owner is good for: see index.h. */
 bool same_identity(const struct index_service *a, const struct index_service *b);
+bool same_depends(const struct index_service *a, const struct index_service *b);
 /* All that service.json and its directory show of the index. */
 bool same_service(const struct index_service *a, const struct index_service *b);
 /* ARN and query; not the members. */

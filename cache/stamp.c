@@ -5,6 +5,7 @@
  */
 #include "cache/draft.h"
 
+#include "base/str.h"
 #include "cache/same.h"
 
 struct stamper {
@@ -41,6 +42,7 @@ static void stamp_service(void *arg, const void *x, const void *y)
     bool links = old && same_links(old->resources, old->n_resources, s->resources, s->n_resources);
     s->changed_ms = since(st, old && same_service(old, now), old ? old->changed_ms : 0);
     s->resources_ms = since(st, links, old ? old->resources_ms : 0);
+    s->depends_ms = since(st, old && same_depends(old, s), old ? old->depends_ms : 0);
 }
 
 static void stamp_family(void *arg, const void *x, const void *y)
@@ -116,6 +118,17 @@ static void stamp_untagged(const struct stamper *st, const struct snapshot_priva
     now->untagged_ms = since(st, same, old->untagged_ms);
 }
 
+static bool same_needs(const struct snapshot *a, const struct snapshot *b)
+{
+    const struct snapshot_private *p = a->private_, *q = b->private_;
+    bool same = p->n_needs == q->n_needs;
+
+    for (size_t i = 0; same && i < p->n_needs; i++)
+        same = p->needs[i] == q->needs[i] || (streq(p->needs[i]->id, q->needs[i]->id) &&
+                                              streq(p->needs[i]->by->link, q->needs[i]->by->link));
+    return same;
+}
+
 int stamp_pass(struct build *b)
 {
     const struct snapshot *old = b->in->before;
@@ -149,6 +162,7 @@ int stamp_pass(struct build *b)
     s->services_ms = since(&st, row_same(services[0], services[1], link), old->services_ms);
     s->deleting_ms = since(&st, !st.deleting_changed, old->deleting_ms);
     s->kinds_ms = since(&st, row_same(kinds[0], kinds[1], kind), old->kinds_ms);
+    s->needs_ms = since(&st, same_needs(old, s), old->needs_ms);
     s->groups_ms = since(&st, row_same(groups[0], groups[1], group), old->groups_ms);
     stamp_untagged(&st, old->private_, s->private_);
     return 0;

@@ -33,6 +33,8 @@ struct snapshot_private {
     atomic_uint refs;
     const struct index_service *const *ids; /* all services, by id; with one id what lives first */
     size_t n_ids;
+    const struct index_need *const *needs; /* of all services; sorted by id, then by->link */
+    size_t n_needs;
     const struct group_word *const *words; /* sorted by word, then group */
     size_t n_words;
     const struct index_resource *const *untagged; /* sorted by link; lookup.h */

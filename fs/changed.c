@@ -29,6 +29,16 @@ OF(tags, resource, changed_ms)
 OF(deleting, snap, deleting_ms)
 OF(deleting_family, family, deleting_ms)
 
+OF(dependents, snap, needs_ms)
+
+/* Names hang on whom they name as well. */
+int64_t changed_depends_on(struct place *p)
+{
+    const struct index_service *s = p->service;
+
+    return s->n_depends > 0 ? MAX(s->depends_ms, p->snap->services_ms) : s->depends_ms;
+}
+
 int64_t changed_family(struct place *p)
 {
     return MAX(p->family->services_ms, p->family->changed_ms);

@@ -20,6 +20,8 @@ int64_t changed_service(struct place *p);
 int64_t changed_events(struct place *p);
 int64_t changed_service_json(struct place *p);
 int64_t changed_service_resources(struct place *p);
+int64_t changed_depends_on(struct place *p);
+int64_t changed_dependents(struct place *p);
 int64_t changed_services(struct place *p);
 int64_t changed_groups(struct place *p);
 int64_t changed_group(struct place *p);

@@ -61,6 +61,13 @@ int detour_new(struct detour **ret)
     return 0;
 }
 
+static void errand_done(const struct errand *e)
+{
+    free(e->family);
+    free(e->of);
+    free(e->what);
+}
+
 static void unref_locked(struct trip *t)
 {
     if (--t->refs)
@@ -68,7 +75,7 @@ static void unref_locked(struct trip *t)
     node_put(t->errand.fs->nodes, t->node);
     node_put(t->errand.fs->nodes, t->victim);
     cancel_unref(t->errand.cancel);
-    free(t->errand.family);
+    errand_done(&t->errand);
     free(t);
 }
 
@@ -309,7 +316,7 @@ int detour_begin(struct request *r, const struct errand *e)
     int rc;
 
     if (!t) {
-        free(e->family);
+        errand_done(e);
         return -ENOMEM;
     }
     list(d, t);
@@ -337,8 +344,7 @@ bool detour_continue(struct request *r)
 
     if (!t)
         return false;
-    if (t->op !=
-        r->op) { /* mkdir and rmdir of one name by one thread: the first one is forgotten */
+    if (t->op != r->op) { /* two operations on one name by one thread: the first one is forgotten */
         unref(t);
         return false;
     }

@@ -1,11 +1,11 @@
 /*
- * mkdir and rmdir without the directory's lock. The kernel holds it over the request, and everybody
- * else's `ls` would wait for AWS. So the first MKDIR starts the work and is answered ESTALE; the
- * kernel then walks the path again, from the same thread and under no lock, and asks LOOKUP for the
- * directory itself: that is held until the outcome is known, and the second MKDIR, which follows,
- * is answered at once. Where no such LOOKUP comes (a relative name in the working directory,
- * mkdirat) the second one waits under the lock. (do_mkdirat, do_rmdir: retry_estale, since
- * Linux 3.8.) Thread-safe.
+ * mkdir, rmdir, symlink and unlink without the directory's lock. The kernel holds it over the
+ * request, and everybody else's `ls` would wait for AWS. So the first MKDIR starts the work and is
+ * answered ESTALE; the kernel then walks the path again, from the same thread and under no lock,
+ * and asks LOOKUP for the directory itself: that is held until the outcome is known, and the second
+ * MKDIR, which follows, is answered at once. Where no such LOOKUP comes (a relative name in the
+ * working directory, mkdirat) the second one waits under the lock. (do_mkdirat, do_rmdir,
+ * do_symlinkat, do_unlinkat: retry_estale, since Linux 3.8.) Thread-safe.
  */
 #pragma once
 
@@ -26,6 +26,7 @@ struct errand {
                    const struct errand *e); /* to the MKDIR or RMDIR; it went well */
     char id[NAME_SIZE];                     /* of a service, as the tag's value */
     char *family;                           /* the same; malloc'ed */
+    char *of, *what;                        /* for others: what it is about, malloc'ed, or NULL */
     struct fuse_entry_param victim;         /* what goes; its ino is 0 where nothing does */
     /* filled by detour_begin */
     struct fs *fs;
@@ -35,7 +36,7 @@ struct errand {
     struct fault fault;
 };
 
-/* Takes e->family over, also on failure. 0: the request will be answered. */
+/* Takes e's strings over, also on failure. 0: the request will be answered. */
 int detour_begin(struct request *r, const struct errand *e);
 /* Whether r is the second request of a thread whose first one began an errand: then it will be
  * answered with the outcome. */

@@ -85,6 +85,17 @@ struct content *handle_content(uint64_t ino)
     return c;
 }
 
+bool handle_is_fresh(uint64_t ino)
+{
+    bool fresh = false;
+
+    pthread_mutex_lock(&list_lock);
+    for (struct handle *h = first; h && !fresh; h = h->next)
+        fresh = h->ino == ino && h->fresh;
+    pthread_mutex_unlock(&list_lock);
+    return fresh;
+}
+
 void handle_poll_set(struct handle *h, struct fuse_pollhandle *ph)
 {
     struct fuse_pollhandle *old;

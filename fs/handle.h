@@ -16,6 +16,7 @@ struct handle {
     struct buf content;           /* rendered at open */
     struct content *version;      /* or this, of a file with versions */
     bool ended;                   /* of `wait`: content is the answer */
+    bool fresh;                   /* made by CREATE: there is no such tag yet */
     struct fuse_pollhandle *poll; /* who waits for growth, or for the end of a wait */
     size_t end;                   /* how far a reader has come, or was told to come */
     struct handle *prev, *next;   /* of all handles */
@@ -29,6 +30,9 @@ DEFINE_CLEANUP(struct handle *, handle_free)
 bool handle_seen(struct handle *h, size_t end);
 /* The content under which somebody has this node open, referenced; NULL: nobody has. */
 struct content *handle_content(uint64_t ino);
+
+/* Whether somebody has this node open that CREATE has made. */
+bool handle_is_fresh(uint64_t ino);
 
 /* Keeps ph (taken over) until the next handle_poll_wake. */
 void handle_poll_set(struct handle *h, struct fuse_pollhandle *ph);

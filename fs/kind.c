@@ -62,6 +62,12 @@ static const struct kind kinds[KINDS] = {
     [KIND_SERVICE_RESOURCES] = {KIND_SERVICE, "resources", DIR, N, TREE(service_resources),
                                 SINCE(service_resources)},
     [KIND_SERVICE_LINK] = {KIND_SERVICE_RESOURCES, NULL, LNK, 0, .render = render_resource_link},
+    /* Behind resources/, of which no service has none: what removes a tree is refused there first.
+     */
+    [KIND_DEPENDS_ON] = {KIND_SERVICE, "depends-on", DIR_W, 0, TREE(depends_on), SINCE(depends_on)},
+    [KIND_DEPENDENCY] = {KIND_DEPENDS_ON, NULL, LNK, 0, .render = render_dependency_link},
+    [KIND_DEPENDENTS] = {KIND_SERVICE, "dependents", DIR, 0, TREE(dependents), SINCE(dependents)},
+    [KIND_DEPENDENT] = {KIND_DEPENDENTS, NULL, LNK, 0, .render = render_dependent_link},
     [KIND_SERVICES] = {KIND_ROOT, "services", DIR, A, TREE(services), SINCE(services)},
     [KIND_SERVICES_LINK] = {KIND_SERVICES, NULL, LNK, 0, .render = render_services_link},
     [KIND_GROUPS] = {KIND_ROOT, "groups", DIR, A, TREE(groups), SINCE(groups)},
@@ -81,8 +87,9 @@ static const struct kind kinds[KINDS] = {
                        SINCE(owners)},
     [KIND_RESOURCE_ARN] = {KIND_RESOURCE, "arn", REG, 0, .exists = exists_arn,
                            .render = render_resource_arn},
-    [KIND_TAGS] = {KIND_RESOURCE, "tags", DIR, N, .exists = exists_arn, TREE(tags), SINCE(tags)},
-    [KIND_TAG] = {KIND_TAGS, NULL, REG, 0, .render = render_tag, SINCE(tags)},
+    [KIND_TAGS] = {KIND_RESOURCE, "tags", DIR_W, N, .exists = exists_arn, TREE(tags), SINCE(tags)},
+    [KIND_TAG] = {KIND_TAGS, NULL, S_IFREG | 0664, KIND_F_WRITE, .render = render_tag, SINCE(tags),
+                  .writable = writable_tag},
     [KIND_RESOURCE_OWNERS] = {KIND_RESOURCE, "services", DIR, N, .exists = exists_owners,
                               TREE(owners), SINCE(owners)},
     [KIND_OWNER_LINK] = {KIND_RESOURCES, NULL, LNK, KIND_F_SHARED, .resolve = resolve_owner,
@@ -315,6 +322,8 @@ int kind_attr(struct place *p, uint64_t ino, struct stat *ret, struct fault *f)
         return r;
     ms = kind_mtime(p);
     st.st_mode = kind_mode(p->fs, p->key->kind);
+    if (kinds[p->key->kind].writable && !kinds[p->key->kind].writable(p))
+        st.st_mode &= ~0222u;
     st.st_uid = p->fs->uid;
     st.st_gid = p->fs->gid;
     st.st_size = (off_t)size;

@@ -45,6 +45,7 @@ struct kind {
     int64_t (*changed)(struct place *p); /* when content or listing became what it is, wall ms; 0,
                                             or NULL: as far as known it always was */
     int (*size)(struct place *p, size_t *ret); /* NULL: render tells */
+    bool (*writable)(struct place *p);         /* NULL: as the mode says */
 };
 
 const struct kind *kind_row(enum kind_id id);

@@ -22,7 +22,7 @@
 #include "fs/kind.h"
 #include "fs/node.h"
 
-enum { RETRY_FIRST_MS = 1, RETRY_FACTOR = 4, RETRY_LAST_MS = 1024 };
+enum { RETRY_FIRST_MS = 1, RETRY_FACTOR = 4, RETRY_LAST_MS = 1024, SETTLE_MS = 150 };
 
 /* One thing for the lane: a name in the directory, or, where name is "", the inode again. */
 struct task {
@@ -40,6 +40,8 @@ struct notify {
     unsigned sending; /* how many send something just now */
     pthread_cond_t queued;
     struct task *first, **last;
+    uint64_t queued_n, sent_n; /* names, ever */
+    pthread_cond_t sent;
     struct task *later; /* retries, in no order: there are hardly ever any */
     bool started;
     pthread_t thread;
@@ -56,6 +58,7 @@ int notify_new(struct notify **ret, struct fs *fs)
     atomic_init(&n->epoch, 1);
     pthread_mutex_init(&n->lock, NULL);
     pthread_cond_init(&n->queued, NULL);
+    pthread_cond_init(&n->sent, NULL);
     *ret = n;
     return 0;
 }
@@ -75,6 +78,7 @@ void notify_free(struct notify *n)
     free_tasks(n->first);
     free_tasks(n->later);
     pthread_cond_destroy(&n->queued);
+    pthread_cond_destroy(&n->sent);
     pthread_mutex_destroy(&n->lock);
     free(n);
 }
@@ -182,7 +186,19 @@ void notify_entry(struct notify *n, const struct key *dir, const char *name)
     pthread_mutex_lock(&n->lock);
     *n->last = t;
     n->last = &t->next;
+    n->queued_n++;
     pthread_cond_signal(&n->queued);
+    pthread_mutex_unlock(&n->lock);
+}
+
+void notify_settle(struct notify *n)
+{
+    int64_t until_ms = fs_now_ms(n->fs) + SETTLE_MS;
+
+    pthread_mutex_lock(&n->lock);
+    uint64_t goal = n->queued_n;
+    while (n->sent_n < goal && !n->closed && fs_now_ms(n->fs) < until_ms)
+        clock_cond_wait(n->fs->clock, &n->sent, &n->lock, until_ms);
     pthread_mutex_unlock(&n->lock);
 }
 
@@ -261,9 +277,13 @@ static void *lane_main(void *arg)
             continue;
         }
         pthread_mutex_unlock(&n->lock);
+        bool name = t->name[0];
         send(n, t);
         free(t);
         pthread_mutex_lock(&n->lock);
+        n->sent_n += name;
+        if (name)
+            pthread_cond_broadcast(&n->sent);
     }
     pthread_mutex_unlock(&n->lock);
     return NULL;
@@ -282,6 +302,7 @@ void notify_close(struct notify *n)
     pthread_mutex_lock(&n->lock);
     n->closed = true;
     pthread_cond_signal(&n->queued);
+    pthread_cond_broadcast(&n->sent);
     pthread_mutex_unlock(&n->lock);
 }
 

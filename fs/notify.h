@@ -41,5 +41,9 @@ void notify_inode(struct notify *n, const struct key *key);
 void notify_entry(struct notify *n, const struct key *dir, const char *name);
 /* The file with versions of that kind in the directory dir has another content. */
 void notify_version(struct notify *n, const struct key *dir, enum kind_id kind);
+/* Waits, not for long, until all names that were told of before the call are forgotten: for the
+ * answer to a write, whose effects are to be seen by name at once. Under no lock of the kernel, or
+ * only for so long. */
+void notify_settle(struct notify *n);
 /* Whoever polls looks again. */
 void notify_poll(struct notify *n);

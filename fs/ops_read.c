@@ -19,6 +19,7 @@
 #include "fs/entry.h"
 #include "fs/handle.h"
 #include "fs/ops.h"
+#include "fs/ops_change.h"
 #include "fs/render.h"
 
 static int run_plain_lookup(struct request *r)
@@ -90,6 +91,8 @@ static int run_getattr(struct request *r)
     if (rc == -ESTALE && p.snap)
         rc = take_open_content(r, &p);
     rc = rc ? rc : kind_attr(&p, r->ino, &st, &r->fault);
+    if (rc == -ENOENT && handle_is_fresh(r->ino))
+        return tag_reply_fresh(r);
     if (rc == 0)
         fuse_reply_attr(r->req, &st, entry_keep(r->fs, r->epoch, kind_attr_timeout(r->key.kind)));
     return rc;
@@ -134,6 +137,11 @@ static bool needs_handle(const struct kind *row)
     return row->flags & (KIND_F_DIRECT | KIND_F_VERSION | KIND_F_FOLLOW);
 }
 
+static bool is_for_writing(const struct request *r)
+{
+    return (r->fi.flags & O_ACCMODE) != O_RDONLY || r->fi.flags & O_TRUNC;
+}
+
 static int open_file(struct request *r, struct handle **ret)
 {
     const struct kind *row = kind_row(r->key.kind);
@@ -142,6 +150,8 @@ static int open_file(struct request *r, struct handle **ret)
     int rc = place_open(r, &p);
 
     rc = rc ? rc : kind_present(&p);
+    if (rc == 0 && r->key.kind == KIND_TAG && is_for_writing(r))
+        rc = tag_check_open(r, &p);
     if (rc || !needs_handle(row))
         return rc;
     h = handle_new(r->ino);
@@ -162,8 +172,10 @@ static int run_open(struct request *r)
     struct handle *h _cleanup_(handle_freep) = NULL;
     int rc;
 
-    if ((r->fi.flags & O_ACCMODE) != O_RDONLY || r->fi.flags & O_TRUNC) {
+    if (is_for_writing(r)) {
         rc = row->flags & KIND_F_WRITE ? access_check(r, W_OK) : -EPERM;
+        if (rc == 0 && r->fs->options->ro && r->key.kind == KIND_TAG)
+            rc = -EROFS;
         if (rc)
             return rc;
     }
@@ -171,7 +183,8 @@ static int run_open(struct request *r)
     if (rc)
         return rc;
     r->fi.fh = (uintptr_t)h;
-    r->fi.direct_io = (row->flags & KIND_F_DIRECT) != 0;
+    r->fi.direct_io =
+        row->flags & KIND_F_DIRECT || (row->flags & KIND_F_WRITE && is_for_writing(r));
     r->fi.keep_cache = !r->fi.direct_io; /* the notifier says when it is old */
     r->fi.noflush = (r->fi.flags & O_ACCMODE) == O_RDONLY;
     if (fuse_reply_open(r->req, &r->fi) == 0)
@@ -213,6 +226,8 @@ static int read_now(struct request *r, struct handle *h)
     int rc = place_open(r, &p);
 
     rc = rc ? rc : kind_row(p.key->kind)->render(&p, &text, &r->fault);
+    if (rc == -ENOENT && h && h->fresh)
+        rc = 0; /* nothing was written yet */
     if (rc)
         return rc;
     if (h)

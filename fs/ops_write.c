@@ -16,7 +16,10 @@
 #include "fs/detour.h"
 #include "fs/entry.h"
 #include "fs/guard.h"
+#include "fs/handle.h"
 #include "fs/ops.h"
+#include "fs/ops_change.h"
+#include "fs/proc.h"
 #include "fs/work.h"
 
 static pid_t caller(const struct request *r)
@@ -24,7 +27,7 @@ static pid_t caller(const struct request *r)
     return fuse_req_ctx(r->req)->pid;
 }
 
-static int refuse_removal(struct request *r, const char *why)
+int ops_refuse_removal(struct request *r, const char *why)
 {
     guard_refuse(r->fs->guard, caller(r));
     return fault_set(&r->fault, -EPERM, "%s", why);
@@ -127,9 +130,7 @@ static void answer_rmdir(struct request *r, const struct errand *done)
     fuse_reply_err(r->req, 0);
 }
 
-/* What the name stands for, as a LOOKUP has told the kernel; its ino is 0 where it does not know
- * it. */
-static int victim_of(struct request *r, struct place *dir, struct fuse_entry_param *ret)
+int ops_victim(struct request *r, struct place *dir, struct fuse_entry_param *ret)
 {
     struct key key;
     int rc = kind_find(dir, r->name, &key);
@@ -158,12 +159,13 @@ static int remove_service(struct request *r, struct place *dir)
     if (!s) {
         struct key key;
 
-        return kind_find(dir, r->name, &key) ? -ENOENT
-                                             : refuse_removal(r, "this directory is not a service");
+        return kind_find(dir, r->name, &key)
+                   ? -ENOENT
+                   : ops_refuse_removal(r, "this directory is not a service");
     }
     if (strlen(s->id) >= sizeof(e.id))
-        return refuse_removal(r, "svcfs did not make a service with so long an id");
-    rc = victim_of(r, dir, &e.victim);
+        return ops_refuse_removal(r, "svcfs did not make a service with so long an id");
+    rc = ops_victim(r, dir, &e.victim);
     if (rc)
         return rc;
     strcpy(e.id, s->id);
@@ -179,7 +181,7 @@ static int remove_family(struct request *r, struct place *dir)
         return -ENOENT;
     if (f->n_services || f->n_deleting)
         return fault_set(&r->fault, -ENOTEMPTY, "the family has services");
-    return refuse_removal(r, "a family is derived from tags and blueprints");
+    return ops_refuse_removal(r, "a family is derived from tags and blueprints");
 }
 
 static int run_rmdir(struct request *r)
@@ -204,7 +206,7 @@ static int run_rmdir(struct request *r)
         return remove_family(r, &dir);
     if (r->key.kind == KIND_FAMILY)
         return remove_service(r, &dir);
-    return refuse_removal(r, "only a service, in its family, is removed by rmdir");
+    return ops_refuse_removal(r, "only a service, in its family, is removed by rmdir");
 }
 
 void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -214,9 +216,41 @@ void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
     request_begin(req, &op, parent, name, 0, 0, NULL);
 }
 
+/* Who has a directory on the way open is walking the tree, and would remove all that it meets: in
+ * whatever order it goes, it gets nothing. (What /proc does not show is left to the order of the
+ * listings, see kind.c.) */
+static bool is_walking(struct request *r)
+{
+    uint64_t inos[KEY_ARGS + 2];
+    size_t n = 0;
+
+    for (struct key key = r->key; key.kind != KIND_ROOT && n < ARRAY_SIZE(inos);
+         key = key_parent(&key)) {
+        uint64_t ino = node_find(r->fs->nodes, &key);
+
+        if (ino)
+            inos[n++] = ino;
+    }
+    return proc_has_open(caller(r), inos, n);
+}
+
 static int run_unlink(struct request *r)
 {
-    return refuse_removal(r, "files here are views: they cannot be removed");
+    int (*const remove)(struct request *) = r->key.kind == KIND_TAGS         ? tag_unlink
+                                            : r->key.kind == KIND_DEPENDS_ON ? depend_unlink
+                                                                             : NULL;
+
+    if (detour_continue(r))
+        return 0;
+    if (!remove)
+        return ops_refuse_removal(r, "files here are views: they cannot be removed");
+    if (guard_refused(r->fs->guard, caller(r)))
+        return fault_set(&r->fault, -EPERM,
+                         "this process was refused a removal less than a minute ago");
+    if (is_walking(r))
+        return ops_refuse_removal(r, "a tag or a dependency is removed by name, never with its "
+                                     "directory (this process has that open)");
+    return remove(r);
 }
 
 void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -246,13 +280,6 @@ void ops_link(fuse_req_t req, fuse_ino_t ino _unused_, fuse_ino_t newparent, con
     request_begin(req, &op, newparent, newname, 0, 0, NULL);
 }
 
-void ops_symlink(fuse_req_t req, const char *target _unused_, fuse_ino_t parent, const char *name)
-{
-    static const struct operation op = {"symlink", run_refused, false};
-
-    request_begin(req, &op, parent, name, 0, 0, NULL);
-}
-
 void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode _unused_,
                dev_t rdev _unused_)
 {
@@ -261,18 +288,10 @@ void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode 
     request_begin(req, &op, parent, name, 0, 0, NULL);
 }
 
-void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode _unused_,
-                struct fuse_file_info *fi _unused_)
-{
-    static const struct operation op = {"create", run_refused, false};
-
-    request_begin(req, &op, parent, name, 0, 0, NULL);
-}
-
 /*
- * What a SETATTR asks for, in r->size (the mask) and r->off (the mode). mkdir -m and install -d set
- * the mode of what they made: accepted and ignored. A shell truncates `refresh` before it writes:
- * nothing to do. The rest is refused.
+ * What a SETATTR asks for, in r->size (the mask) and r->off (the size, or the mode). mkdir -m and
+ * install -d set the mode of what they made: accepted and ignored. A shell truncates `refresh`, or
+ * a tag, before it writes: nothing to do. The rest is refused.
  */
 static int check_setattr(struct request *r)
 {
@@ -281,7 +300,8 @@ static int check_setattr(struct request *r)
     enum kind_id kind = r->key.kind;
 
     if (kind_row(kind)->flags & KIND_F_WRITE && (set & ~FUSE_SET_ATTR_SIZE) == 0)
-        return access_check(r, W_OK);
+        return set & FUSE_SET_ATTR_SIZE && r->off > 0 && kind == KIND_TAG ? -EPERM
+                                                                          : access_check(r, W_OK);
     if (kind != KIND_SERVICE || set & ~harmless)
         return -EPERM;
     if (!((mode_t)r->off & 0200))
@@ -297,6 +317,8 @@ static int run_setattr(struct request *r)
 
     rc = rc ? rc : place_open(r, &p);
     rc = rc ? rc : kind_attr(&p, r->ino, &st, &r->fault);
+    if (rc == -ENOENT && handle_is_fresh(r->ino))
+        return tag_reply_fresh(r);
     if (rc == 0)
         fuse_reply_attr(r->req, &st, entry_keep(r->fs, r->epoch, kind_attr_timeout(r->key.kind)));
     return rc;
@@ -310,7 +332,9 @@ void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
                       FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME |
                       FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW;
 
-    request_begin(req, &op, ino, NULL, (size_t)(to_set & asked), (off_t)attr->st_mode, NULL);
+    off_t what = to_set & FUSE_SET_ATTR_SIZE ? attr->st_size : (off_t)attr->st_mode;
+
+    request_begin(req, &op, ino, NULL, (size_t)(to_set & asked), what, NULL);
 }
 
 static int run_refresh(struct work *w)
@@ -325,18 +349,18 @@ static void reply_written(struct work *w)
     fuse_reply_write(w->request.req, w->request.size);
 }
 
-/* The one file that is written to is `refresh`: what is written does not matter. */
+/* A tag; or `refresh`: what is written does not matter. */
 static int run_write(struct request *r)
 {
     struct work_args args = {.run = run_refresh, .reply = reply_written, .any_signal = true};
 
-    return work_start(r, &args);
+    return r->key.kind == KIND_TAG ? tag_write_file(r) : work_start(r, &args);
 }
 
-void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data _unused_, size_t size,
-               off_t off _unused_, struct fuse_file_info *fi)
+void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
+               struct fuse_file_info *fi)
 {
     static const struct operation op = {"write", run_write, false};
 
-    request_begin(req, &op, ino, NULL, size, 0, fi);
+    request_begin_write(req, &op, ino, data, size, off, fi);
 }

@@ -30,6 +30,7 @@ const char options_usage[] =
     "    -o blueprints=DIR   what mkdir builds: FAMILY.json (default: none, nothing is built)\n"
     "    -o service_tag=KEY  (default: service-id)\n"
     "    -o family_tag=KEY   (default: service-family)\n"
+    "    -o dependency_tag=KEY (default: service-dependency; continued in KEY-2, KEY-3, ...)\n"
     "    -o refresh=SECONDS  between reads of the account (default: 60); up to four times that\n"
     "                        while nothing changes\n"
     "    -o cache_dir=DIR    where the index is saved, or none (default: ~/.cache/svcfs)\n"
@@ -96,6 +97,7 @@ static const struct {
     {"cache_dir=", offsetof(struct options, cache_dir)},
     {"service_tag=", offsetof(struct options, service_tag)},
     {"family_tag=", offsetof(struct options, family_tag)},
+    {"dependency_tag=", offsetof(struct options, dependency_tag)},
 };
 
 static int fail(struct parsing *p, int err, const char *fmt, ...) _printf_(3, 4);
@@ -233,7 +235,8 @@ static int defaults(struct parsing *p)
     o->log_level = LOG_LEVEL_INFO;
     o->service_tag = strdup("service-id");
     o->family_tag = strdup("service-family");
-    return o->service_tag && o->family_tag ? 0 : fail(p, -ENOMEM, "no memory");
+    o->dependency_tag = strdup("service-dependency");
+    return o->service_tag && o->family_tag && o->dependency_tag ? 0 : fail(p, -ENOMEM, "no memory");
 }
 
 static int check(struct parsing *p)
@@ -259,6 +262,8 @@ static int check(struct parsing *p)
         return -1;
     if (streq(o->service_tag, o->family_tag))
         return fail(p, -EINVAL, "service_tag and family_tag are the same: %s", o->service_tag);
+    if (streq(o->dependency_tag, o->service_tag) || streq(o->dependency_tag, o->family_tag))
+        return fail(p, -EINVAL, "dependency_tag is another tag, too: %s", o->dependency_tag);
     if (!o->mountpoint)
         return fail(p, -EINVAL, "no mount point given (svcfs --help tells more)");
     if (make_absolute(p, "", &o->mountpoint) || make_absolute(p, "blueprints", &o->blueprints))
@@ -303,6 +308,7 @@ void options_free(struct options *o)
     free(o->cache_dir);
     free(o->service_tag);
     free(o->family_tag);
+    free(o->dependency_tag);
     free(o->fuse_options);
     free(o->mountpoint);
     free(o);

@@ -11,7 +11,7 @@ struct options {
     char *profile, *region, *endpoint_url; /* NULL: as the AWS configuration has them */
     char *blueprints, *db_ca;              /* absolute paths; NULL: none */
     char *cache_dir;                       /* the same; it need not be there yet */
-    char *service_tag, *family_tag;
+    char *service_tag, *family_tag, *dependency_tag;
     double refresh_s, lease_s, rate_share; /* rate_share 0: the client's default */
     enum log_level log_level;
     bool ro, allow_other, foreground, debug, help, version;

@@ -33,6 +33,11 @@ int place_snapshot(const struct place *p)
     return p->snap && (p->snap->whole || kind_is_early(p->key)) ? 0 : not_yet(p);
 }
 
+int place_whole(const struct place *p)
+{
+    return p->snap && p->snap->whole ? 0 : not_yet(p);
+}
+
 int place_swept(const struct place *p)
 {
     return p->snap && p->snap->whole && p->snap->swept ? 0 : not_yet(p);

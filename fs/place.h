@@ -48,6 +48,7 @@ void place_child_done(struct place *p);
 #define _cleanup_place_child_ _cleanup_(place_child_done)
 
 int place_snapshot(const struct place *p); /* 0 where there is a whole one, else as place_open */
+int place_whole(const struct place *p);    /* the same, and no sketch will do */
 /* The same where it was read by this daemon: for what changes AWS. */
 int place_swept(const struct place *p);
 /* For a name that the snapshot does not have: -ENOENT, if it is one that can tell. */

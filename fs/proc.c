@@ -5,6 +5,7 @@
  */
 #include "fs/proc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 
 static int read_proc(pid_t tid, const char *file, char **ret)
 {
-    char path[64];
+    char path[128];
 
     snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, file);
     return str_read_file(path, 65536, ret, NULL);
@@ -110,4 +111,39 @@ bool proc_dying(pid_t tid)
     if (read_proc(tid, "status", &status))
         return true;
     return proc_parse_dying(status);
+}
+
+/* "ino:\t123" of a file in fdinfo; 0: none. By its text, since a stat of the file itself might ask
+ * us. */
+static uint64_t ino_of(pid_t tid, const char *fd)
+{
+    char *text _cleanup_free_ = NULL, file[64];
+    const char *ino;
+
+    if (str_format(file, sizeof(file), "fdinfo/%s", fd) < 0 || read_proc(tid, file, &text))
+        return 0;
+    ino = field(text, "ino");
+    return ino ? strtoull(ino, NULL, 10) : 0;
+}
+
+bool proc_has_open(pid_t tid, const uint64_t *inos, size_t n)
+{
+    const struct dirent *entry;
+    char path[64];
+    bool found = false;
+    DIR *dir;
+
+    if (tid <= 0)
+        return false;
+    snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)tid);
+    dir = opendir(path);
+    while (dir && !found && (entry = readdir(dir))) {
+        uint64_t ino = entry->d_name[0] == '.' ? 0 : ino_of(tid, entry->d_name);
+
+        for (size_t i = 0; ino && i < n && !found; i++)
+            found = inos[i] == ino;
+    }
+    if (dir)
+        closedir(dir);
+    return found;
 }

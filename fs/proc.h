@@ -13,6 +13,9 @@ struct proc_group {
 };
 /* 0, -ENOENT (ended), -EINVAL. */
 int proc_group(pid_t tid, struct proc_group *ret);
+/* Whether a file or directory with one of these inode numbers is open in the thread's process, as
+ * far as /proc lets us see: false where it does not. Asks no file system but /proc. */
+bool proc_has_open(pid_t tid, const uint64_t *inos, size_t n);
 /* Whether a thread has a signal pending that will end its process; true where it is gone already.
  */
 bool proc_dying(pid_t tid);

@@ -109,6 +109,7 @@ int render_config(struct place *p, struct buf *out, struct fault *f _unused_)
     r = r ? r : member(out, "blueprints", o->blueprints);
     r = r ? r : member(out, "service_tag", o->service_tag);
     r = r ? r : member(out, "family_tag", o->family_tag);
+    r = r ? r : member(out, "dependency_tag", o->dependency_tag);
     r = r ? r : member(out, "db_ca", o->db_ca);
     r = r ? r : member(out, "cache_dir", o->cache_dir);
     r = r ? r : member(out, "log_level", log_level_name(log_get_level()));

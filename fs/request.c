@@ -72,12 +72,14 @@ void request_run(struct request *r)
     node_put(r->fs->nodes, r->node);
 }
 
-void request_begin(fuse_req_t req, const struct operation *op, fuse_ino_t ino, const char *name,
-                   size_t size, off_t off, const struct fuse_file_info *fi)
+static void begin(fuse_req_t req, const struct request *what, const char *name,
+                  const struct fuse_file_info *fi)
 {
     struct fs *fs = fuse_req_userdata(req);
-    struct request r = {.fs = fs, .req = req, .op = op, .ino = ino, .size = size, .off = off};
+    struct request r = *what;
 
+    r.fs = fs;
+    r.req = req;
     r.begun_ms = fs_now_ms(fs);
     if (fi)
         r.fi = *fi;
@@ -87,11 +89,27 @@ void request_begin(fuse_req_t req, const struct operation *op, fuse_ino_t ino, c
     }
     if (name)
         strcpy(r.name, name);
-    r.node = node_get(fs->nodes, ino);
+    r.node = node_get(fs->nodes, r.ino);
     if (!r.node) {
         request_fail(&r, -ESTALE);
         return;
     }
     node_key(r.node, &r.key);
     request_run(&r);
+}
+
+void request_begin(fuse_req_t req, const struct operation *op, fuse_ino_t ino, const char *name,
+                   size_t size, off_t off, const struct fuse_file_info *fi)
+{
+    const struct request r = {.op = op, .ino = ino, .size = size, .off = off};
+
+    begin(req, &r, name, fi);
+}
+
+void request_begin_write(fuse_req_t req, const struct operation *op, fuse_ino_t ino,
+                         const char *data, size_t size, off_t off, const struct fuse_file_info *fi)
+{
+    const struct request r = {.op = op, .ino = ino, .data = data, .size = size, .off = off};
+
+    begin(req, &r, NULL, fi);
 }

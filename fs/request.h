@@ -29,6 +29,7 @@ struct request {
     size_t size;
     off_t off;
     struct fuse_file_info fi;
+    const char *data; /* of a WRITE: size bytes, as long as it is not handed on */
     int64_t begun_ms;
     uint64_t epoch; /* from before it looked at anything (notify.h) */
     struct fault fault;
@@ -37,6 +38,9 @@ struct request {
 /* name and fi may be NULL. Answers, parks, or hands on. */
 void request_begin(fuse_req_t req, const struct operation *op, fuse_ino_t ino, const char *name,
                    size_t size, off_t off, const struct fuse_file_info *fi);
+/* The same of a WRITE. */
+void request_begin_write(fuse_req_t req, const struct operation *op, fuse_ino_t ino,
+                         const char *data, size_t size, off_t off, const struct fuse_file_info *fi);
 void request_run(struct request *r); /* again; r is the caller's, its node reference is not */
 void request_fail(struct request *r, int err); /* answers with err and logs; the node stays */
 struct handle;

@@ -15,6 +15,7 @@
 #include "fs/fs.h"
 #include "fs/kind.h"
 #include "fs/notify.h"
+#include "fs/tell_depends.h"
 
 struct telling {
     struct notify *notify;
@@ -134,6 +135,7 @@ static void on_service(struct telling *c, const struct diff *d)
     const struct index_service *s = d->service;
     struct key dir;
 
+    tell_depends(c->notify, c->old, c->now, d);
     if (d->how == DIFF_CHANGED) {
         service_changed(c, d->old_service, s);
         return;

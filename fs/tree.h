@@ -21,6 +21,7 @@ bool exists_error(struct place *p);
 bool exists_group_query(struct place *p);
 bool exists_arn(struct place *p);
 bool exists_owners(struct place *p);
+bool writable_tag(struct place *p);
 
 /* The directories whose entries have names of their own: find and list for each. */
 #define TREE_DIRECTORY(x)                                                                          \
@@ -31,6 +32,8 @@ TREE_DIRECTORY(family)
 TREE_DIRECTORY(family_resources)
 TREE_DIRECTORY(outputs)
 TREE_DIRECTORY(service_resources)
+TREE_DIRECTORY(depends_on)
+TREE_DIRECTORY(dependents)
 TREE_DIRECTORY(services)
 TREE_DIRECTORY(groups)
 TREE_DIRECTORY(group_resources)
@@ -46,6 +49,21 @@ TREE_DIRECTORY(standing)
 TREE_DIRECTORY(by_type)
 TREE_DIRECTORY(untagged)
 #undef TREE_DIRECTORY
+
+/* The tag's key that a name in tags/ stands for: one that r has, or one that it could get. -EINVAL:
+ * none. */
+enum { TREE_TAG_KEY_SIZE = 1024 };
+int tree_tag_key(const struct index_resource *r, const char *name, char *out, size_t size);
+
+/* Each entry of depends-on/: its name, and the service that it leads to, or NULL: there is none
+ * with that id. Non-zero ends it with that result. */
+typedef int (*tree_need_fn)(void *arg, const char *name, const char *id,
+                            const struct index_service *to);
+int tree_needs(const struct snapshot *snap, const struct index_service *s, tree_need_fn fn,
+               void *arg);
+/* The id behind the name of such an entry: borrowed; NULL: there is none. */
+const char *tree_need_id(const struct snapshot *snap, const struct index_service *s,
+                         const char *name);
 
 /* Where a link of a list that is sorted by link stands, or NULL. */
 const struct index_resource *tree_link(const struct index_resource *const *list, size_t n,

@@ -5,6 +5,7 @@
 #include "cache/lookup.h"
 #include "cache/name.h"
 #include "fs/tree.h"
+#include "provision/tagging.h"
 
 int find_resources(struct place *dir, const char *name, struct key *ret)
 {
@@ -70,6 +71,26 @@ int list_resource_type(struct place *dir, list_fn emit, void *arg)
             return r;
     }
     return 0;
+}
+
+bool writable_tag(struct place *p)
+{
+    char key[TREE_TAG_KEY_SIZE];
+
+    return tree_tag_key(p->resource, key_name(p->key), key, sizeof(key)) == 0 &&
+           provision_tag_check(p->fs->provision, p->resource, key, NULL, NULL) == 0;
+}
+
+int tree_tag_key(const struct index_resource *r, const char *name, char *out, size_t size)
+{
+    char shown[NAME_SIZE];
+
+    for (size_t i = 0; i < r->n_tags; i++) {
+        name_from_value(r->tags[i].key, NULL, false, shown);
+        if (streq(shown, name))
+            return str_format(out, size, "%s", r->tags[i].key) < 0 ? -EINVAL : 0;
+    }
+    return name_to_value(name, NULL, out, size) < 0 ? -EINVAL : 0;
 }
 
 /* ret borrows name, which is the caller's: a tag's name exists nowhere but in this function. */

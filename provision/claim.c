@@ -252,6 +252,8 @@ static int check_removable(struct provision *p, const char *family, const char *
         r = fault_set(f, -EPERM, "%s is being torn down already", id);
     else if (is_protected)
         r = fault_set(f, -EPERM, "%s is protected", id);
+    if (r == 0)
+        r = depend_check_unused(p, id, f);
     if (r < 0)
         life_unref(p, l);
     else

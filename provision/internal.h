@@ -26,6 +26,7 @@ struct timing {
     int64_t retry_ms;         /* before this daemon takes the same work up again; doubles */
     int64_t stop_ms;          /* how long provision_stop lets calls under way go on */
     int64_t look_ms;          /* first pause between two looks of a step; grows */
+    int64_t depend_ms;        /* what was written as dependencies is read again after so long */
 };
 
 struct provision {
@@ -33,7 +34,7 @@ struct provision {
     struct cache *cache;
     struct clock *clock;
     struct catalog *catalog; /* NULL: no blueprints */
-    char *account, *region, *partition, *family_tag, *service_tag, *db_ca;
+    char *account, *region, *partition, *family_tag, *service_tag, *dependency_tag, *db_ca;
     char host[256];
     int64_t refresh_ms, lease_ms;
     struct timing timing;
@@ -59,6 +60,7 @@ struct provision {
     uint64_t sweep;             /* number of the last sweep of the records that began */
     struct fault records_fault; /* err 0: the last sweep of the records succeeded */
     struct map *bad_records;    /* id → struct bad_record: records that cannot be read */
+    struct map *depending;      /* id → itself: services whose dependencies are being written */
     bool health_busy;           /* a look at a service's health is under way */
     int64_t health_ms;          /* monotonic: the next one begins no sooner */
 
@@ -85,6 +87,14 @@ void children_add(struct children *c, const char *id, const char *claim, const c
                   const char *value);
 int children_read(struct provision *p, const char *id, const char *claim, const struct aws_ctx *ctx,
                   struct children *ret, struct fault *f);
+
+/* tag.c: a snapshot that this daemon has read itself; waits for the first one. */
+int swept_snapshot(struct provision *p, struct cancel *cancel, const struct snapshot **ret,
+                   struct fault *f);
+/* depend.c: -EBUSY with who needs the service. */
+int depend_check_unused(struct provision *p, const char *id, struct fault *f);
+/* tags.c: the record among a service's resources, or NULL. */
+const struct index_resource *record_of(const struct index_service *s);
 
 /* provision.c: tell the observer, without any lock. */
 void provision_notify(struct provision *p, const char *family, const char *id, unsigned what);

@@ -28,6 +28,7 @@ static const struct timing timing = {
     .retry_ms = 2000,
     .stop_ms = 3000,
     .look_ms = 250,
+    .depend_ms = 200,
 };
 
 /* --- telling --- */
@@ -137,11 +138,12 @@ static int copy_options(struct provision *p, const struct provision_options *o)
     p->partition = strdup(o->partition);
     p->family_tag = strdup(o->family_tag);
     p->service_tag = strdup(o->service_tag);
+    p->dependency_tag = strdup(o->dependency_tag);
     p->db_ca = o->db_ca ? strdup(o->db_ca) : NULL;
     if (gethostname(p->host, sizeof(p->host) - 1) < 0)
         snprintf(p->host, sizeof(p->host), "unknown");
     return p->account && p->region && p->partition && p->family_tag && p->service_tag &&
-                   (p->db_ca || !o->db_ca)
+                   p->dependency_tag && (p->db_ca || !o->db_ca)
                ? 0
                : -ENOMEM;
 }
@@ -159,12 +161,13 @@ static int make_parts(struct provision *p, const struct provision_options *o, st
     p->lives = map_new();
     p->vanished = map_new();
     p->bad_records = map_new();
+    p->depending = map_new();
     p->watch.leftovers = map_new();
     p->watch.asked = map_new();
     TAILQ_INIT(&p->due.work);
     TAILQ_INIT(&p->due.resting);
-    if (!p->stop || !p->lives || !p->vanished || !p->bad_records || !p->watch.leftovers ||
-        !p->watch.asked)
+    if (!p->stop || !p->lives || !p->vanished || !p->bad_records || !p->depending ||
+        !p->watch.leftovers || !p->watch.asked)
         return fault_set(f, -ENOMEM, "no memory");
     r = jobs_new(&p->engines, "engine", ENGINES_MAX);
     if (r == 0)
@@ -241,12 +244,14 @@ void provision_free(struct provision *p)
     free_lives(p);
     map_free_with(p->vanished, free);
     map_free_with(p->bad_records, free);
+    map_free(p->depending);
     cancel_unref(p->stop);
     free(p->account);
     free(p->region);
     free(p->partition);
     free(p->family_tag);
     free(p->service_tag);
+    free(p->dependency_tag);
     free(p->db_ca);
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->lock);

@@ -20,7 +20,7 @@ struct provision_options {
     struct aws_client *aws;
     struct cache *cache;
     const char *account, *region, *partition;
-    const char *family_tag, *service_tag;
+    const char *family_tag, *service_tag, *dependency_tag;
     const char *blueprints; /* directory, or NULL: no family can be provisioned */
     int64_t refresh_ms;     /* between sweeps of the records */
     int64_t lease_ms;

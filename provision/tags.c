@@ -13,7 +13,7 @@
 #include "base/str.h"
 
 /* Links are sorted, and ssm.parameter is among the last. */
-static const struct index_resource *record_of(const struct index_service *s)
+const struct index_resource *record_of(const struct index_service *s)
 {
     for (size_t i = s->n_resources; i-- > 0;) {
         const struct index_resource *r = s->resources[i];

@@ -18,6 +18,7 @@ static const struct snapshot *build(struct raw_resources *r, struct overlay *o)
 {
     const struct build_input in = {.family_tag = owner.family_tag,
                                    .service_tag = owner.service_tag,
+                                   .dependency_tag = "service-dependency",
                                    .account = owner.account,
                                    .region = owner.region,
                                    .partition = owner.partition,

@@ -131,6 +131,7 @@ struct aws *aws_new(const char *save_path)
     const struct cache_options o = {.aws = a->client,
                                     .family_tag = "service-family",
                                     .service_tag = "service-id",
+                                    .dependency_tag = "service-dependency",
                                     .account = "123456789012",
                                     .region = "eu-central-1",
                                     .partition = "aws",

@@ -190,6 +190,7 @@ static void daemon_start(struct scene *s, int i)
     const struct cache_options cache = {.aws = d->aws,
                                         .family_tag = "service-family",
                                         .service_tag = "service-id",
+                                        .dependency_tag = "service-dependency",
                                         .account = "123456789012",
                                         .region = "eu-central-1",
                                         .partition = "aws",
@@ -202,6 +203,7 @@ static void daemon_start(struct scene *s, int i)
                                         .partition = "aws",
                                         .family_tag = "service-family",
                                         .service_tag = "service-id",
+                                        .dependency_tag = "service-dependency",
                                         .blueprints = s->dir,
                                         .refresh_ms = 100,
                                         .lease_ms = s->lease_ms};

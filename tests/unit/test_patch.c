@@ -64,6 +64,8 @@ static void equal_services(const struct index_service *const *a, size_t n_a,
         equal_list(a[i]->resources, a[i]->n_resources, b[i]->resources, b[i]->n_resources);
         assert_int_equal(a[i]->changed_ms, b[i]->changed_ms);
         assert_int_equal(a[i]->resources_ms, b[i]->resources_ms);
+        assert_true(same_depends(a[i], b[i]));
+        assert_int_equal(a[i]->depends_ms, b[i]->depends_ms);
     }
 }
 
@@ -114,6 +116,12 @@ static void equal_private(const struct snapshot *a, const struct snapshot *b)
     equal_list(p->untagged, p->n_untagged, q->untagged, q->n_untagged);
     assert_int_equal(p->untagged_ms, q->untagged_ms);
     assert_int_equal(p->contested, q->contested);
+    assert_int_equal(p->n_needs, q->n_needs);
+    for (size_t i = 0; i < p->n_needs; i++) {
+        assert_string_equal(p->needs[i]->id, q->needs[i]->id);
+        assert_string_equal(p->needs[i]->by->link, q->needs[i]->by->link);
+        assert_true(same_service(p->needs[i]->by, q->needs[i]->by));
+    }
     assert_int_equal(p->n_words, q->n_words);
     for (size_t i = 0; i < p->n_words; i++) {
         assert_string_equal(p->words[i]->word, q->words[i]->word);
@@ -147,6 +155,7 @@ static void equal(const struct snapshot *a, const struct snapshot *b)
     assert_int_equal(a->deleting_ms, b->deleting_ms);
     assert_int_equal(a->kinds_ms, b->kinds_ms);
     assert_int_equal(a->groups_ms, b->groups_ms);
+    assert_int_equal(a->needs_ms, b->needs_ms);
     equal_private(a, b);
 }
 
@@ -154,6 +163,11 @@ static void equal(const struct snapshot *a, const struct snapshot *b)
 
 static void check_up(const struct snapshot *s)
 {
+    for (size_t i = 0; i < s->private_->n_needs; i++) {
+        const struct index_need *need = s->private_->needs[i];
+        const struct index_family *f = snapshot_family_by_id(s, need->by->family->id);
+        assert_ptr_equal(snapshot_service_by_id(f, need->by->id), need->by);
+    }
     for (size_t i = 0; i < s->n_families; i++) {
         const struct index_family *f = s->families[i];
         for (size_t k = 0; k < f->n_services; k++) {
@@ -209,6 +223,7 @@ static const char *const families[] = {"wp", "db", "a@b", "plan", "long" LONG LO
 static const char *const ids[] = {"n1",           "n2",  "n3", "n4",          "n5",
                                   "services.tsv", "x/y", "n8", "id" LONG LONG};
 static const char *const claims[] = {"c1", "c2", "c3", "c4", "c5", "c6"};
+static const char *const needed[] = {"n1", "n2 n5", "n3 n1 n1", "", "no=20such x/y"};
 static const char *const phases[] = {"creating", "ready", "failed", "deleting"};
 static const char *const keys[] = {
     SG("sg-1"),
@@ -287,6 +302,10 @@ static size_t random_tags(struct index_tag *tags)
         tags[n++] = (struct index_tag){"management-mode", "automatic"};
     if (chance(20))
         tags[n++] = (struct index_tag){"svcfs:phase", PICK(phases)};
+    if (chance(30))
+        tags[n++] = (struct index_tag){"service-dependency", PICK(needed)};
+    if (chance(20))
+        tags[n++] = (struct index_tag){"service-dependency-2", PICK(needed)};
     if (chance(20))
         tags[n++] = (struct index_tag){"Name", chance(50) ? "x" : "y"};
     return n;
@@ -302,7 +321,7 @@ static const char *random_key(void)
 static void random_swept(struct world *w)
 {
     const char *key = random_key();
-    struct index_tag tags[8];
+    struct index_tag tags[12];
     struct raw_resource *r = arena_alloc(w->swept->arena, sizeof(*r));
     size_t n = random_tags(tags);
 
@@ -313,7 +332,7 @@ static void random_swept(struct world *w)
 
 static void put(struct world *w)
 {
-    struct index_tag tags[8];
+    struct index_tag tags[12];
     size_t n = random_tags(tags);
 
     assert_int_equal(overlay_put(&w->overlay, random_key(), tags, n, w->swept, 0), 0);

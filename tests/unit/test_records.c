@@ -276,6 +276,7 @@ static struct account *account_new(size_t n)
     const struct cache_options cache = {.aws = a->client,
                                         .family_tag = "service-family",
                                         .service_tag = "service-id",
+                                        .dependency_tag = "service-dependency",
                                         .account = "123456789012",
                                         .region = "eu-central-1",
                                         .partition = "aws",
@@ -288,6 +289,7 @@ static struct account *account_new(size_t n)
                                         .partition = "aws",
                                         .family_tag = "service-family",
                                         .service_tag = "service-id",
+                                        .dependency_tag = "service-dependency",
                                         .refresh_ms = REFRESH_MS,
                                         .lease_ms = 60000,
                                         .read_only = true};

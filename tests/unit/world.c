@@ -21,6 +21,7 @@ struct world *world_new(void)
     w->in = (struct build_input){
         .family_tag = "service-family",
         .service_tag = "service-id",
+        .dependency_tag = "service-dependency",
         .account = "123456789012",
         .region = "eu-central-1",
         .partition = "aws",
