@@ -188,6 +188,20 @@ def test_what_was_forgotten(lab, mount):
     assert mount.ls("untagged") == []
 
 
+def test_adoption_empties_it_at_once(lab):
+    mount = lab.mount(refresh=3600)
+    own = group(lab, service_id="legacy1")
+    mount.refresh()
+    assert mount.ls("untagged") == [untagged(own)]
+    done = mount.sh(f"echo {FAMILY} > untagged/{untagged(own)}/tags/service-family")
+    assert done.returncode == 0, done.stderr
+    assert mount.ls("untagged") == [] and untagged(own) in mount.ls("services", "legacy1", "resources")
+    assert lab.aws.tagged(service_id="legacy1", service_family=FAMILY).keys() >= {
+        f"arn:aws:ec2:{lab.aws.region}:123456789012:security-group/{own}"}
+    assert mount.sh(f"rm resources/ec2/security-group/{own}/tags/service-family").returncode == 0
+    assert mount.ls("untagged") == [untagged(own)]
+
+
 def test_what_nobody_shares(lab, mount):
     """The tag of a family that is nothing else: mistyped, or what is left of one."""
     own = group(lab, service_family="wp-container")
