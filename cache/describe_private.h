@@ -16,7 +16,6 @@ enum {
     DESCRIBE_ERROR_MS = 10 * 1000,    /* so long a failure is the answer to who reads */
     DESCRIBE_AGAIN_MS = 60 * 1000,    /* so long a round leaves it alone */
     DESCRIBE_OLD_MS = 15 * 60 * 1000, /* older than this, and refused: it is not shown any more */
-    DESCRIBE_TEXT_MAX = 64 << 20,     /* bytes of texts that are kept */
 };
 
 /* A failure, shared by all that it met. */
@@ -43,6 +42,7 @@ struct describe {
     struct cache *cache;
     struct clock *clock;
     int64_t every_ms, ttl_ms;
+    size_t text_max;
     struct cancel *stop;
     struct jobs *jobs;   /* what somebody waits for */
     struct jobs *behind; /* what was given though it is old */
@@ -87,6 +87,9 @@ void describe_entry_drop(struct describe *d, struct describe_entry *e);
 /* Takes what over (NULL: none). Whether it is another one than before. */
 bool describe_entry_set(struct describe *d, struct describe_entry *e,
                         const struct description *what);
+/* After a batch: the texts that were read longest ago go until all fit, but never the one that was
+ * asked for. */
+void describe_make_room(struct describe *d, const char *first);
 void describe_entry_fail(struct describe_entry *e, struct describe_failure *failure);
 void describe_entry_read(struct describe *d, struct describe_entry *e);
 struct describe_failure *describe_failure_new(const struct fault *f);
