@@ -8,6 +8,7 @@
 #include "base/jobs.h"
 #include "base/map.h"
 #include "cache/describe.h"
+#include "cache/description.h"
 #include "cache/lookup.h"
 
 enum {
@@ -94,14 +95,6 @@ void describe_entry_fail(struct describe_entry *e, struct describe_failure *fail
 void describe_entry_read(struct describe *d, struct describe_entry *e);
 struct describe_failure *describe_failure_new(const struct fault *f);
 void describe_failure_unref(struct describe_failure *f);
-
-/* description.c: NULL: no memory. text NULL: none, but len and hash are kept. */
-const struct description *description_new(const struct describe_row *row, const char *key,
-                                          json_t *properties);
-const struct description *description_without_text(const struct description *d);
-bool description_same(const struct description *a, const struct description *b);
-void description_set_changed(const struct description *d,
-                             int64_t wall_ms); /* before it is shared */
 
 /* describe_fetch.c */
 /* Locked. The batch that describes r: with those of its type that need it, its family's first. 0,
