@@ -234,6 +234,9 @@ int describe_fetch(struct describe *d, struct describe_batch *b, struct fault *f
         for (size_t i = 0; i < b->n; i++)
             on_described(&r, i, NULL, &no_memory);
     }
+    pthread_mutex_lock(&d->lock);
+    describe_make_room(d, b->keys[0]);
+    pthread_mutex_unlock(&d->lock);
     if (!cancel_raised(d->stop))
         describe_tell(d, r.changed, r.n_changed);
     describe_failure_unref(r.failure);
