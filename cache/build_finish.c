@@ -325,6 +325,17 @@ int finish_services(struct build *b)
 
 /* --- families --- */
 
+/* What carries the tag of a family that is nothing else is shared by nobody (lookup.h). */
+static int list_unshared(const struct index_family *f, struct list *out)
+{
+    bool nobody = f->n_services + f->n_deleting == 0 && !f->has_blueprint;
+    int e = 0;
+
+    for (size_t i = 0; e == 0 && nobody && i < f->n_shared; i++)
+        e = list_add(out, f->shared[i]);
+    return e;
+}
+
 /* The listings of old (may be NULL), edited. */
 static int finish_family(struct build *b, const struct index_family *old, struct family_draft *f,
                          struct list *out)
@@ -333,6 +344,7 @@ static int finish_family(struct build *b, const struct index_family *old, struct
     struct family_draft untouched = {.label = old ? old->label : NULL,
                                      .has_blueprint = old && old->has_blueprint};
     struct index_family *now = arena_alloc(b->lists, sizeof(*now));
+    bool touched = f;
 
     if (!now)
         return -ENOMEM;
@@ -350,6 +362,9 @@ static int finish_family(struct build *b, const struct index_family *old, struct
     now->shared =
         edit_apply(&f->shared, b->lists, old->shared, old->n_shared, order_by_link, &now->n_shared);
     if (!now->services || !now->deleting || !now->shared)
+        return -ENOMEM;
+    if (touched &&
+        (list_unshared(old, &b->untagged.gone) < 0 || list_unshared(now, &b->untagged.come) < 0))
         return -ENOMEM;
     bool empty = now->n_services + now->n_deleting + now->n_shared == 0;
     return empty && !now->has_blueprint ? 0 : list_add(out, now);
@@ -392,12 +407,14 @@ int finish_listings(struct build *b)
                              order_services_by_link, &s->n_services);
     p->ids =
         edit_apply(&b->ids, b->lists, hidden->ids, hidden->n_ids, order_services_by_id, &p->n_ids);
+    p->untagged = edit_apply(&b->untagged, b->lists, hidden->untagged, hidden->n_untagged,
+                             order_by_link, &p->n_untagged);
     p->needs =
         edit_apply(&b->needs, b->lists, hidden->needs, hidden->n_needs, order_needs, &p->n_needs);
     p->unplaced = b->unplaced || hidden->unplaced; /* a patch does not look whether all went */
     p->strays = b->strays || hidden->strays;       /* neither here */
     p->contested = b->contested;
-    return s->resources && s->services && p->ids && p->needs ? 0 : -ENOMEM;
+    return s->resources && s->services && p->ids && p->untagged && p->needs ? 0 : -ENOMEM;
 }
 
 int finish_problems(struct build *b)

@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "cache/list.h"
+#include "cache/lookup.h"
 #include "cache/same.h"
 
 struct differ {
@@ -103,6 +104,15 @@ static bool same_problems(const struct snapshot *a, const struct snapshot *b)
     return same;
 }
 
+static bool same_untagged(const struct snapshot *old, const struct snapshot *now)
+{
+    size_t n_old = 0, n_now;
+    const struct index_resource *const *was = old ? snapshot_untagged(old, &n_old) : NULL;
+    const struct index_resource *const *is = snapshot_untagged(now, &n_now);
+
+    return same_links(was, n_old, is, n_now);
+}
+
 void diff_snapshots(const struct snapshot *old, const struct snapshot *now, diff_fn fn, void *arg)
 {
     static const struct snapshot none;
@@ -118,6 +128,8 @@ void diff_snapshots(const struct snapshot *old, const struct snapshot *now, diff
               pair_group, &d);
     if (before->groups_known != now->groups_known)
         tell(&d, (struct diff){.kind = DIFF_GROUPS_KNOWN, .how = DIFF_CHANGED});
+    if (!same_untagged(old, now))
+        tell(&d, (struct diff){.kind = DIFF_UNTAGGED, .how = DIFF_CHANGED});
     if (!same_problems(before, now))
         tell(&d, (struct diff){.kind = DIFF_PROBLEMS, .how = DIFF_CHANGED});
 }

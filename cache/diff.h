@@ -10,6 +10,7 @@ enum diff_kind {
     DIFF_RESOURCE, /* appeared, went, or its tags or what is said of its owner changed */
     DIFF_GROUP,    /* appeared, went, or its members' names, its ARN or its query changed */
     DIFF_GROUPS_KNOWN, /* whether the groups are known changed; nothing else is said */
+    DIFF_UNTAGGED,     /* the names of what is not tagged changed; nothing else is said */
     DIFF_PROBLEMS      /* the problems changed; nothing else is said */
 };
 enum diff_how { DIFF_ADDED, DIFF_REMOVED, DIFF_CHANGED };

@@ -59,7 +59,7 @@ struct build {
     struct map *family_count; /* service id → number of families, as a pointer */
     struct map *types;        /* "SERVICE/TYPE" → struct type_draft * */
     struct map *groups;       /* name → struct group_draft * */
-    struct edit links, ids, needs, problems, group_words;
+    struct edit links, ids, needs, problems, group_words, untagged;
     bool unplaced, strays, contested; /* as in struct snapshot_private */
 };
 

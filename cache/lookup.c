@@ -148,6 +148,26 @@ const struct index_group *snapshot_group(const struct snapshot *s, const char *n
     return FIND_STRUCT(s->groups, s->n_groups, struct index_group, name, name);
 }
 
+const struct index_resource *const *snapshot_untagged(const struct snapshot *s, size_t *ret_n)
+{
+    *ret_n = s->private_->n_untagged;
+    return s->private_->untagged;
+}
+
+int64_t snapshot_untagged_ms(const struct snapshot *s)
+{
+    return s->private_->untagged_ms;
+}
+
+int64_t snapshot_types_ms(const struct snapshot *s)
+{
+    int64_t ms = s->kinds_ms;
+
+    for (size_t i = 0; i < s->n_kinds; i++)
+        ms = MAX(ms, s->kinds[i].listed_ms);
+    return ms;
+}
+
 /* From the front: they are few, and most differ in their first byte. */
 const char *tag_value(const struct index_tag *tags, size_t n, const char *key)
 {

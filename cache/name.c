@@ -309,7 +309,6 @@ static void put_undotted(struct writer *w, const char *name)
         else
             write_bytes(w, name, 1);
     }
-    write_bytes(w, ".", 1);
 }
 
 void name_link(const struct name_path *p, char out[NAME_SIZE])
@@ -318,8 +317,22 @@ void name_link(const struct name_path *p, char out[NAME_SIZE])
     struct writer w = {.out = whole, .size = sizeof(whole) - 1};
 
     put_undotted(&w, p->service);
+    write_bytes(&w, ".", 1);
     put_undotted(&w, p->type);
+    write_bytes(&w, ".", 1);
     write_bytes(&w, p->id, strlen(p->id));
+    whole[w.len] = 0;
+    name_fit(whole, out);
+}
+
+void name_type(const char *service, const char *type, char out[NAME_SIZE])
+{
+    char whole[8 * NAME_SIZE];
+    struct writer w = {.out = whole, .size = sizeof(whole) - 1};
+
+    put_undotted(&w, service);
+    write_bytes(&w, ".", 1);
+    put_undotted(&w, type);
     whole[w.len] = 0;
     name_fit(whole, out);
 }

@@ -27,6 +27,8 @@ int name_path_from_arn(const char *arn, struct name_path *ret);
 int name_path_from_key(const char *key, struct name_path *ret);
 /* "SERVICE.TYPE.ID", the name of a link in a resources/ directory. */
 void name_link(const struct name_path *p, char out[NAME_SIZE]);
+/* "SERVICE.TYPE", with which the links of that type begin. */
+void name_type(const char *service, const char *type, char out[NAME_SIZE]);
 /* A name put together of names: cut where it is too long. */
 void name_fit(const char *whole, char out[NAME_SIZE]);
 /* The name, ended by `%~` and the hash of value: for one that is taken. */

@@ -110,6 +110,14 @@ static void stamp_kind(void *arg, const void *x, const void *y)
     k->listed_ms = since(st, x && row_same(before, here, name), old->listed_ms);
 }
 
+static void stamp_untagged(const struct stamper *st, const struct snapshot_private *old,
+                           struct snapshot_private *now)
+{
+    bool same = same_links(old->untagged, old->n_untagged, now->untagged, now->n_untagged);
+
+    now->untagged_ms = since(st, same, old->untagged_ms);
+}
+
 static bool same_needs(const struct snapshot *a, const struct snapshot *b)
 {
     const struct snapshot_private *p = a->private_, *q = b->private_;
@@ -156,5 +164,6 @@ int stamp_pass(struct build *b)
     s->kinds_ms = since(&st, row_same(kinds[0], kinds[1], kind), old->kinds_ms);
     s->needs_ms = since(&st, same_needs(old, s), old->needs_ms);
     s->groups_ms = since(&st, row_same(groups[0], groups[1], group), old->groups_ms);
+    stamp_untagged(&st, old->private_, s->private_);
     return 0;
 }

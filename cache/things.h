@@ -37,7 +37,10 @@ struct snapshot_private {
     size_t n_needs;
     const struct group_word *const *words; /* sorted by word, then group */
     size_t n_words;
-    bool key_words; /* some are keys of members */
+    const struct index_resource *const *untagged; /* sorted by link; lookup.h */
+    size_t n_untagged;
+    int64_t untagged_ms; /* links came or went */
+    bool key_words;      /* some are keys of members */
     bool unplaced;  /* there are keys without a place, of which nothing but a problem is kept */
     bool strays;    /* some resources carry the id of a service that they do not belong to */
     bool contested; /* two records name one key, or somebody's tags another service than a record */

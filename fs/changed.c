@@ -6,6 +6,9 @@
 
 #include <stdlib.h>
 
+#include "cache/lookup.h"
+#include "fs/standing.h"
+
 #define OF(name, object, member)                                                                   \
     int64_t changed_##name(struct place *p)                                                        \
     {                                                                                              \
@@ -93,6 +96,27 @@ int64_t changed_graph(struct place *p)
 int64_t changed_services_tsv(struct place *p)
 {
     return MAX(p->family->services_ms, p->rows_ms);
+}
+
+/* All words, always. */
+int64_t changed_by_status(struct place *p _unused_)
+{
+    return 0;
+}
+
+int64_t changed_standing(struct place *p)
+{
+    return standings_changed(p->fs->standings, standing_status(p->key->args[0]));
+}
+
+int64_t changed_by_type(struct place *p)
+{
+    return p->snap ? snapshot_types_ms(p->snap) : 0;
+}
+
+int64_t changed_untagged(struct place *p)
+{
+    return p->snap ? snapshot_untagged_ms(p->snap) : 0;
 }
 
 int64_t changed_sweep(struct place *p)

@@ -35,4 +35,8 @@ int64_t changed_properties(struct place *p);
 int64_t changed_tags(struct place *p);
 int64_t changed_deleting(struct place *p);
 int64_t changed_deleting_family(struct place *p);
+int64_t changed_by_status(struct place *p);
+int64_t changed_standing(struct place *p);
+int64_t changed_by_type(struct place *p);
+int64_t changed_untagged(struct place *p);
 int64_t changed_sweep(struct place *p);

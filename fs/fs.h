@@ -26,6 +26,7 @@ struct node_table;
 struct notify;
 struct park;
 struct report;
+struct standings;
 
 struct fs {
     const struct options *options;
@@ -46,7 +47,8 @@ struct fs {
     struct content_memo *contents;
     struct listing_memo *listings;
     struct metrics *metrics;
-    struct report *report; /* the last faults */
+    struct standings *standings; /* services by status */
+    struct report *report;       /* the last faults */
 
     uid_t uid; /* whom the tree belongs to: who mounted it */
     gid_t gid;

@@ -34,6 +34,8 @@ int render_graph(struct place *p, struct buf *out, struct fault *f);
 /* render_link.c */
 int render_resource_link(struct place *p, struct buf *out, struct fault *f);
 int render_services_link(struct place *p, struct buf *out, struct fault *f);
+int render_type_link(struct place *p, struct buf *out, struct fault *f);
+int render_standing_link(struct place *p, struct buf *out, struct fault *f);
 int render_dependency_link(struct place *p, struct buf *out, struct fault *f);
 int render_dependent_link(struct place *p, struct buf *out, struct fault *f);
 int render_owner_link(struct place *p, struct buf *out, struct fault *f);

@@ -7,6 +7,7 @@
 
 #include "cache/lookup.h"
 #include "fs/render.h"
+#include "fs/standing.h"
 #include "fs/tree.h"
 
 static const struct index_resource *target_of(const struct place *p)
@@ -20,15 +21,30 @@ static const struct index_resource *target_of(const struct place *p)
         return tree_link(p->service->resources, p->service->n_resources, link);
     case KIND_GROUP_LINK:
         return tree_link(p->group->resources, p->group->n_resources, link);
+    case KIND_UNTAGGED_LINK:
+        return tree_untagged(p->snap, link);
     default:
         return NULL;
+    }
+}
+
+/* From the link's directory to the root. */
+static const char *up_from(enum kind_id kind)
+{
+    switch (kind) {
+    case KIND_SERVICE_LINK:
+        return "../../../..";
+    case KIND_UNTAGGED_LINK:
+        return "..";
+    default:
+        return "../../..";
     }
 }
 
 int render_resource_link(struct place *p, struct buf *out, struct fault *f _unused_)
 {
     const struct index_resource *r = target_of(p);
-    const char *up = p->key->kind == KIND_SERVICE_LINK ? "../../../.." : "../../..";
+    const char *up = up_from(p->key->kind);
 
     if (!r)
         return -ENOENT;
@@ -42,6 +58,19 @@ int render_services_link(struct place *p, struct buf *out, struct fault *f _unus
     if (!s)
         return -ENOENT;
     return buf_printf(out, "../families/%s/%s", s->family->name, s->name);
+}
+
+int render_type_link(struct place *p, struct buf *out, struct fault *f _unused_)
+{
+    const struct index_kind *k;
+    const struct index_type *t = tree_type(p->snap, p->key->args[0], &k);
+
+    return t ? buf_printf(out, "../resources/%s/%s", k->name, t->name) : -ENOENT;
+}
+
+int render_standing_link(struct place *p, struct buf *out, struct fault *f _unused_)
+{
+    return standings_find(p->fs->standings, standing_status(p->key->args[0]), p->key->args[1], out);
 }
 
 int render_owner_link(struct place *p, struct buf *out, struct fault *f _unused_)

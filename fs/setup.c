@@ -25,6 +25,7 @@
 #include "fs/notify.h"
 #include "fs/park.h"
 #include "fs/report.h"
+#include "fs/standing.h"
 
 enum { IDENTITY_MS = 3000, MAX_JOBS = 128 }; /* a read may take three times its deadline */
 
@@ -209,6 +210,7 @@ static int make_fs(struct setup *s, const struct options *o, struct fault *f)
     r = r ? r : content_memo_new(&fs->contents);
     r = r ? r : listing_memo_new(&fs->listings);
     r = r ? r : metrics_new(&fs->metrics);
+    r = r ? r : standings_new(&fs->standings);
     if (r)
         return fault_set(f, r, "no memory");
     cache_observe(s->cache, on_published, fs);
@@ -250,5 +252,6 @@ void setup_done(struct setup *s)
     node_table_free(s->fs.nodes);
     aws_client_free(s->client);
     metrics_free(s->fs.metrics);
+    standings_free(s->fs.standings);
     aws_config_free(s->config);
 }

@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "cache/diff.h"
+#include "cache/list.h"
 #include "cache/lookup.h"
 #include "cache/name.h"
 #include "fs/fs.h"
@@ -20,6 +21,11 @@
 struct telling {
     struct notify *notify;
     const struct snapshot *old, *now;
+};
+
+struct publication {
+    struct telling telling;
+    struct list services; /* whose status may be another one */
 };
 
 static struct key make_key(enum kind_id kind, const char *a, const char *b, const char *c)
@@ -187,6 +193,15 @@ static void family_listings(struct telling *c, const struct index_family *f)
 
 /* --- resources --- */
 
+/* Its link in by-type/ comes or goes. */
+static void by_type(struct telling *c, const char *service, const char *type)
+{
+    char shown[NAME_SIZE];
+
+    name_type(service, type, shown);
+    entry(c, KIND_BY_TYPE, NULL, NULL, shown);
+}
+
 static void tag(struct telling *c, const struct index_resource *r, const char *tag_key, bool same)
 {
     struct key dir = make_key(KIND_TAGS, r->service, r->type, r->id), key;
@@ -232,6 +247,8 @@ static void on_resource(struct telling *c, const struct diff *d)
         return;
     }
     kind = snapshot_kind(without, r->service);
+    if (!kind || !snapshot_type(kind, r->type))
+        by_type(c, r->service, r->type);
     if (!kind)
         entry(c, KIND_RESOURCES, NULL, NULL, r->service);
     else if (!snapshot_type(kind, r->type))
@@ -253,6 +270,16 @@ static void resource_listings(struct telling *c)
             if (k->types[t].listed_ms == now_ms)
                 inode(c, KIND_RESOURCE_TYPE, k->name, k->types[t].name, NULL);
     }
+}
+
+static void on_untagged(struct telling *c, const struct diff *d _unused_)
+{
+    struct key dir = make_key(KIND_UNTAGGED, NULL, NULL, NULL);
+    size_t n_old, n_now;
+    const struct index_resource *const *old = snapshot_untagged(c->old, &n_old);
+    const struct index_resource *const *now = snapshot_untagged(c->now, &n_now);
+
+    links(c, &dir, old, n_old, now, n_now);
 }
 
 /* --- groups --- */
@@ -289,15 +316,18 @@ static void on_groups_known(struct telling *c, const struct diff *d _unused_)
 
 static void on_diff(void *arg, const struct diff *d)
 {
+    struct publication *p = arg;
     static void (*const handlers[])(struct telling * c, const struct diff *d) = {
-        [DIFF_FAMILY] = on_family, [DIFF_SERVICE] = on_service,
-        [DIFF_SHARED] = on_shared, [DIFF_RESOURCE] = on_resource,
-        [DIFF_GROUP] = on_group,   [DIFF_GROUPS_KNOWN] = on_groups_known,
-        [DIFF_PROBLEMS] = NULL, /* .svcfs/errors is not cached */
+        [DIFF_FAMILY] = on_family,     [DIFF_SERVICE] = on_service,
+        [DIFF_SHARED] = on_shared,     [DIFF_RESOURCE] = on_resource,
+        [DIFF_GROUP] = on_group,       [DIFF_GROUPS_KNOWN] = on_groups_known,
+        [DIFF_UNTAGGED] = on_untagged, [DIFF_PROBLEMS] = NULL, /* .svcfs/errors is not cached */
     };
 
     if (handlers[d->kind])
-        handlers[d->kind](arg, d);
+        handlers[d->kind](&p->telling, d);
+    if (d->kind == DIFF_SERVICE) /* without memory its place in by-status/ stays as it was */
+        (void)list_add(&p->services, d->service);
 }
 
 /* All of them, where this is the first snapshot: they could be asked for before. */
@@ -308,9 +338,10 @@ static void top_listings(struct telling *c)
         enum kind_id kind;
         int64_t changed_ms;
     } top[] = {
-        {KIND_FAMILIES, s->families_ms}, {KIND_SERVICES, s->services_ms},
-        {KIND_GROUPS, s->groups_ms},     {KIND_RESOURCES, s->kinds_ms},
-        {KIND_DELETING, s->deleting_ms},
+        {KIND_FAMILIES, s->families_ms},      {KIND_SERVICES, s->services_ms},
+        {KIND_GROUPS, s->groups_ms},          {KIND_RESOURCES, s->kinds_ms},
+        {KIND_DELETING, s->deleting_ms},      {KIND_UNTAGGED, snapshot_untagged_ms(s)},
+        {KIND_BY_TYPE, snapshot_types_ms(s)},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(top); i++)
@@ -318,20 +349,28 @@ static void top_listings(struct telling *c)
             inode(c, top[i].kind, NULL, NULL, NULL);
 }
 
+static void differences(struct publication *p)
+{
+    struct telling *c = &p->telling;
+
+    for (size_t i = 0; i < c->now->n_families; i++)
+        family_listings(c, c->now->families[i]);
+    resource_listings(c);
+    diff_snapshots(c->old, c->now, on_diff, p);
+}
+
 void tell_published(struct fs *fs, const struct snapshot *old, const struct snapshot *now)
 {
-    struct telling c = {fs->notify, old, now};
+    struct publication p = {.telling = {fs->notify, old, now}};
 
     if (old == now)
         return;
     notify_next_epoch(fs->notify);
-    top_listings(&c);
-    if (!old)
-        return; /* nothing below them could be answered before */
-    for (size_t i = 0; i < now->n_families; i++)
-        family_listings(&c, now->families[i]);
-    resource_listings(&c);
-    diff_snapshots(old, now, on_diff, &c);
+    top_listings(&p.telling);
+    if (old) /* else nothing below them could be answered before */
+        differences(&p);
+    tell_standings(fs, (const struct index_service *const *)p.services.items, p.services.n);
+    list_done(&p.services);
 }
 
 /* What was first described could not be kept by the kernel before. */
@@ -413,6 +452,7 @@ void tell_service(struct fs *fs, const char *family, const char *id, unsigned wh
         notify_version(c.notify, &key, KIND_SERVICE_JSON);
         outputs(&c, fs, snap, s, &key);
         table(&c, f->name);
+        tell_standings(fs, &s, 1);
         notify_poll(fs->notify); /* of `wait` */
     }
 }

@@ -13,6 +13,7 @@ int resolve_group(struct place *p);
 int resolve_resource_service(struct place *p);
 int resolve_resource_type(struct place *p);
 int resolve_resource(struct place *p);
+int resolve_standing(struct place *p);
 
 bool exists_blueprint(struct place *p);
 bool exists_next_id(struct place *p);
@@ -44,6 +45,10 @@ TREE_DIRECTORY(tags)
 TREE_DIRECTORY(owners)
 TREE_DIRECTORY(deleting)
 TREE_DIRECTORY(deleting_family)
+TREE_DIRECTORY(by_status)
+TREE_DIRECTORY(standing)
+TREE_DIRECTORY(by_type)
+TREE_DIRECTORY(untagged)
 #undef TREE_DIRECTORY
 
 /* The tag's key that a name in tags/ stands for: one that r has, or one that it could get. -EINVAL:
@@ -64,3 +69,7 @@ const char *tree_need_id(const struct snapshot *snap, const struct index_service
 /* Where a link of a list that is sorted by link stands, or NULL. */
 const struct index_resource *tree_link(const struct index_resource *const *list, size_t n,
                                        const char *link);
+/* The type with that name in by-type/, or NULL; and the service that it is of. */
+const struct index_type *tree_type(const struct snapshot *s, const char *name,
+                                   const struct index_kind **ret_kind);
+const struct index_resource *tree_untagged(const struct snapshot *s, const char *link);

@@ -9,206 +9,28 @@
  * may have been taken away since.
  *
  * Two mounts may write at once, and AWS has no "if unchanged" for tags. So each reads the anchor,
- * writes it, copies to the other resources, and reads it again no sooner than depend_ms later:
- * whose entry was overwritten meanwhile finds out and begins anew. What remains is a write that
- * takes longer than that from its reading to its arrival. Circles are looked for before the anchor
- * is written, and again afterwards: of two that close one together at least the later one sees both
- * and takes its own back.
+ * writes it, copies to the other resources, and reads it again no sooner than depend_ms later: who
+ * finds something else there begins anew, for its own id was overwritten, or its copies are old.
+ * What remains is a write that takes longer than that from its reading to its arrival. Circles are
+ * looked for before the anchor is written, and again afterwards: of two that close one together at
+ * least the later one sees both and takes its own back.
  *
  * Order: anchor, then copies, then the continuations that are no longer needed: what is read at any
  * time has each id that stays. An addition that fails is taken back wherever it was written, so
  * that a repeated `ln` begins anew (the kernel answers EEXIST for a name that is shown, without
  * asking); a removal that fails is shown until a repeated `rm` has completed it.
  */
-#include "provision/internal.h"
+#include "provision/depend.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "awsapi/tagging.h"
-#include "awsapi/tags.h"
 #include "base/str.h"
 #include "cache/depends.h"
-#include "provision/depend_ids.h"
 #include "provision/tag_rules.h"
 #include "provision/tag_write.h"
-#include "provision/tagging.h"
 
 enum { ATTEMPTS = 6, NAMED_MAX = 8 };
-
-struct depend {
-    struct provision *p;
-    const struct provision_need *need;
-    struct aws_ctx ctx;
-    const struct snapshot *snap;
-    const struct index_service *s;
-    struct fault *f;
-};
-
-/* Where a service's dependencies stand, and what they are there now. */
-struct anchor {
-    const struct index_resource *resource;
-    json_t *tags;
-    struct ids ids; /* of the service: its own, and what only others have */
-};
-
-static void anchor_done(struct anchor *a)
-{
-    json_decref(a->tags);
-    ids_done(&a->ids);
-    *a = (struct anchor){0};
-}
-#define _cleanup_anchor_ _cleanup_(anchor_done)
-
-static int no_memory(struct depend *d)
-{
-    return fault_set(d->f, -ENOMEM, "no memory");
-}
-
-/* --- reading --- */
-
-static int take_tags(void *arg, _unused_ const char *arn, json_t *tags)
-{
-    json_t **ret = arg;
-
-    json_decref(*ret);
-    *ret = json_incref(tags);
-    return 0;
-}
-
-static int read_tags(struct depend *d, const char *arn, json_t **ret, struct fault *f)
-{
-    const struct tagging_query query = {.arn = arn};
-
-    *ret = NULL;
-    if (tags_known(arn))
-        return tags_read(d->p->aws, &d->ctx, arn, ret, f);
-    int r = tagging_get_resources(d->p->aws, &d->ctx, &query, take_tags, ret, f);
-    return r == 0 && !*ret ? -ENOENT : r;
-}
-
-/* Whether the resource still is the service's: EC2 tells nothing of what is gone. */
-static bool is_of(const struct depend *d, json_t *tags, const struct index_service *s)
-{
-    const char *id = json_string_value(json_object_get(tags, d->p->service_tag));
-
-    return id && streq(id, s->id);
-}
-
-/* -ENOENT: it is gone, or another's. */
-static int try_anchor(struct depend *d, const struct index_service *s,
-                      const struct index_resource *r, struct anchor *ret)
-{
-    struct fault f = FAULT_INIT;
-    json_t *tags = NULL;
-    int e = r->has_arn ? read_tags(d, r->key, &tags, &f) : -ENOENT;
-
-    if (e == 0 && is_of(d, tags, s)) {
-        *ret = (struct anchor){.resource = r, .tags = tags};
-        return 0;
-    }
-    json_decref(tags);
-    if (e == 0 || e == -ENOENT)
-        return -ENOENT;
-    return fault_copy(d->f, &f);
-}
-
-static int find_anchor(struct depend *d, const struct index_service *s, struct anchor *ret)
-{
-    const struct index_resource *record = s->managed ? record_of(s) : NULL;
-    int e = record ? try_anchor(d, s, record, ret) : -ENOENT;
-
-    for (int known = 1; e == -ENOENT && !record && known >= 0; known--)
-        for (size_t i = 0; e == -ENOENT && i < s->n_resources; i++)
-            if (tags_known(s->resources[i]->key) == (known == 1))
-                e = try_anchor(d, s, s->resources[i], ret);
-    return e == -ENOENT ? fault_set(d->f, e, "%s has nothing (any more) that takes tags", s->id)
-                        : e;
-}
-
-/* What the other resources have, and the anchor had not. */
-static int add_others(struct depend *d, const struct index_service *s, struct anchor *a)
-{
-    _cleanup_ids_ struct ids had = {0}, others = {0};
-    const char *tag = d->p->dependency_tag;
-    int e = ids_add_tags(&had, tag, a->resource);
-
-    for (size_t i = 0; e == 0 && i < s->n_resources; i++)
-        if (s->resources[i] != a->resource)
-            e = ids_add_tags(&others, tag, s->resources[i]);
-    for (size_t i = 0; e == 0 && i < others.list.n; i++)
-        if (!ids_have(&had, others.list.items[i]))
-            e = ids_add(&a->ids, others.list.items[i]);
-    return e;
-}
-
-static int read_anchor(struct depend *d, const struct index_service *s, struct anchor *ret)
-{
-    int e = find_anchor(d, s, ret);
-
-    if (e < 0)
-        return e;
-    e = ids_add_json(&ret->ids, d->p->dependency_tag, ret->tags);
-    if (e == 0)
-        e = add_others(d, s, ret);
-    if (e < 0)
-        anchor_done(ret);
-    return e < 0 ? no_memory(d) : 0;
-}
-
-/* --- circles --- */
-
-struct search {
-    struct depend *d;
-    struct ids seen;
-    struct list due; /* borrowed from seen */
-};
-
-static int visit(struct search *q, const char *id)
-{
-    if (ids_have(&q->seen, id))
-        return 0;
-    int e = ids_add(&q->seen, id);
-    return e == 0 ? list_add(&q->due, ids_kept(&q->seen, id)) : e;
-}
-
-static int visit_needs(struct search *q, const struct index_service *s)
-{
-    _cleanup_anchor_ struct anchor a = {0};
-    struct fault f = FAULT_INIT;
-    struct depend look = *q->d;
-    look.f = &f;
-    int e = read_anchor(&look, s, &a);
-
-    if (e == -ENOENT)
-        return 0;
-    if (e < 0)
-        return fault_copy(q->d->f, &f);
-    for (size_t i = 0; e == 0 && i < a.ids.list.n; i++)
-        e = visit(q, a.ids.list.items[i]);
-    return e < 0 ? no_memory(q->d) : 0;
-}
-
-/* -ELOOP: from `other` the service itself can be reached, as AWS has it now. */
-static int check_circle(struct depend *d)
-{
-    struct search q = {.d = d};
-    int e = visit(&q, d->need->other);
-
-    while (e == 0 && q.due.n > 0) {
-        const char *id = q.due.items[--q.due.n];
-        size_t n;
-        const struct index_service *const *all = snapshot_services_by_id(d->snap, id, &n);
-        if (streq(id, d->need->id))
-            e = fault_set(d->f, -ELOOP, "%s needs %s already, by however many others",
-                          d->need->other, id);
-        for (size_t i = 0; e == 0 && i < n; i++)
-            e = visit_needs(&q, all[i]);
-    }
-    list_done(&q.due);
-    ids_done(&q.seen);
-    return e == -ENOMEM ? no_memory(d) : e;
-}
 
 /* --- writing --- */
 
@@ -250,7 +72,7 @@ static int make_wanted(struct depend *d, const struct ids *ids, const struct anc
     for (size_t i = 0; i < d->s->n_resources; i++)
         for (size_t k = 0; e == 0 && k < d->s->resources[i]->n_tags; k++)
             e = unset_key(d, ret, d->s->resources[i]->tags[k].key);
-    return e < 0 ? no_memory(d) : 0;
+    return e < 0 ? depend_no_memory(d) : 0;
 }
 
 /* The same as changes of tags, borrowed; the caller frees the array. NULL: no memory. */
@@ -282,7 +104,7 @@ static int check_room(struct depend *d, const struct anchor *a, const struct wan
     int e = 0;
 
     if (!changes || !tags)
-        return no_memory(d);
+        return depend_no_memory(d);
     json_object_foreach(a->tags, key, value) tags[n_tags++] =
         (struct index_tag){key, json_string_value(value)};
     struct index_resource now = *a->resource;
@@ -306,7 +128,7 @@ static int show(struct depend *d, const struct tag_target *targets, size_t n,
     for (size_t i = 0; e == 0 && i < n; i++)
         if (targets[i].done)
             e = cache_retag(d->p->cache, targets[i].of, changes, n_changes);
-    return e < 0 ? no_memory(d) : 0;
+    return e < 0 ? depend_no_memory(d) : 0;
 }
 
 static int write_anchor(struct depend *d, const struct anchor *a, const struct wanted *w)
@@ -333,7 +155,7 @@ static int write_copies(struct depend *d, const struct anchor *a, const struct w
     int r = 0;
 
     if (!targets)
-        return no_memory(d);
+        return depend_no_memory(d);
     for (size_t i = 0; i < d->s->n_resources; i++)
         if (d->s->resources[i]->has_arn && d->s->resources[i] != a->resource)
             targets[n++] = (struct tag_target){.arn = d->s->resources[i]->key,
@@ -358,7 +180,7 @@ static int take_back(struct depend *d, const struct ids *before, int err, bool c
     struct depend undo = *d;
     undo.f = &f;
     undo.ctx.cancel = NULL;
-    int e = read_anchor(&undo, d->s, &a);
+    int e = depend_read_anchor(&undo, d->s, &a);
 
     if (e == 0) { /* what others wrote meanwhile stays */
         if (!ids_have(before, d->need->other))
@@ -399,8 +221,9 @@ static void show_found(struct depend *d, const struct anchor *a)
         show(d, &target, 1, &w);
 }
 
-/* Whether, depend_ms after the anchor was written, it still says so: 0, -EAGAIN. */
-static int verify(struct depend *d, int64_t written_ms)
+/* Whether, depend_ms after the anchor was written, it still says what was copied to the others: 0;
+ * -EAGAIN: what is needed has been overwritten; -ESTALE: that stands, but the copies may be old. */
+static int verify(struct depend *d, const struct ids *written, int64_t written_ms)
 {
     _cleanup_anchor_ struct anchor a = {0};
     _cleanup_ids_ struct ids own = {0};
@@ -408,12 +231,14 @@ static int verify(struct depend *d, int64_t written_ms)
 
     if (d->p->clock->sleep_until(d->p->clock, until_ms, d->ctx.cancel) < 0)
         return -ECANCELED;
-    int e = find_anchor(d, d->s, &a);
+    int e = depend_find_anchor(d, d->s, &a);
     if (e == 0 && ids_add_json(&own, d->p->dependency_tag, a.tags) < 0)
-        e = no_memory(d);
+        e = depend_no_memory(d);
     if (e < 0)
         return e;
-    return ids_have(&own, d->need->other) == d->need->add ? 0 : -EAGAIN;
+    if (ids_have(&own, d->need->other) != d->need->add)
+        return -EAGAIN;
+    return ids_same(&own, written) ? 0 : -ESTALE;
 }
 
 static int attempt(struct depend *d, bool first)
@@ -421,18 +246,18 @@ static int attempt(struct depend *d, bool first)
     _cleanup_anchor_ struct anchor a = {0};
     _cleanup_wanted_ struct wanted w = {0};
     _cleanup_ids_ struct ids before = {0};
-    int e = read_anchor(d, d->s, &a);
+    int e = depend_read_anchor(d, d->s, &a);
 
     if (e == 0 && first && (e = check_before(d, &a)) < 0)
         show_found(d, &a);
     if (e == 0 && d->need->add)
-        e = check_circle(d);
+        e = depend_check_circle(d);
     if (e == 0 && ids_copy(&a.ids, &before) < 0)
-        e = no_memory(d);
+        e = depend_no_memory(d);
     if (e < 0)
         return e;
     if (d->need->add && ids_add(&a.ids, d->need->other) < 0)
-        return no_memory(d);
+        return depend_no_memory(d);
     if (!d->need->add)
         ids_remove(&a.ids, d->need->other);
     e = make_wanted(d, &a.ids, &a, &w);
@@ -442,13 +267,13 @@ static int attempt(struct depend *d, bool first)
         return e;
     e = write_anchor(d, &a, &w);
     int64_t written_ms = now_ms(d->p);
-    if (e == 0 && d->need->add && (e = check_circle(d)) < 0)
+    if (e == 0 && d->need->add && (e = depend_check_circle(d)) < 0)
         return take_back(d, &before, e, false);
     if (e == 0)
         e = write_copies(d, &a, &w);
     if (e < 0 && d->need->add)
         return take_back(d, &before, e, true);
-    return e < 0 ? e : verify(d, written_ms);
+    return e < 0 ? e : verify(d, &a.ids, written_ms);
 }
 
 /* --- all --- */
@@ -466,7 +291,7 @@ static int begin(struct depend *d, struct cancel *cancel)
     }
     int r = map_put(p->depending, d->need->id, p, NULL);
     pthread_mutex_unlock(&p->lock);
-    return r < 0 ? no_memory(d) : 0;
+    return r < 0 ? depend_no_memory(d) : 0;
 }
 
 static void end(struct depend *d)
@@ -500,7 +325,7 @@ static int run(struct depend *d)
 {
     int e = -EAGAIN;
 
-    for (int i = 0; e == -EAGAIN && i < ATTEMPTS; i++) {
+    for (int i = 0; (e == -EAGAIN || e == -ESTALE) && i < ATTEMPTS; i++) {
         _cleanup_snapshot_ const struct snapshot *s = NULL;
         e = swept_snapshot(d->p, d->ctx.cancel, &s, d->f);
         if (e < 0)
@@ -510,12 +335,12 @@ static int run(struct depend *d)
         if (e == 0)
             e = attempt(d, i == 0);
         d->snap = NULL;
-        if (e == -EAGAIN && d->f && d->f->err) /* AWS's own word, not verify's */
+        if (e == -EAGAIN && d->f->err) /* AWS's own word, not verify's */
             break;
     }
-    if (e == -EAGAIN && d->f && !d->f->err)
+    if (e == -EAGAIN && !d->f->err)
         fault_set(d->f, e, "others keep writing the dependencies of %s", d->need->id);
-    return e;
+    return e == -ESTALE ? 0 : e; /* whoever overwrote the anchor copies it, too */
 }
 
 int provision_depend(struct provision *p, const struct provision_need *need, struct cancel *cancel,

@@ -35,6 +35,15 @@ bool ids_have(const struct ids *s, const char *id)
     return there;
 }
 
+bool ids_same(const struct ids *a, const struct ids *b)
+{
+    bool same = a->list.n == b->list.n;
+
+    for (size_t i = 0; same && i < a->list.n; i++)
+        same = streq(a->list.items[i], b->list.items[i]);
+    return same;
+}
+
 const char *ids_kept(const struct ids *s, const char *id)
 {
     bool there;

@@ -18,6 +18,7 @@ void ids_done(struct ids *s);
 bool ids_have(const struct ids *s, const char *id);
 const char *ids_kept(const struct ids *s, const char *id); /* its own copy; the id is there */
 int ids_add(struct ids *s, const char *id);
+bool ids_same(const struct ids *a, const struct ids *b);
 void ids_remove(struct ids *s, const char *id);
 int ids_copy(const struct ids *from, struct ids *to); /* to is empty */
 /* Adds those in the dependency tags of a resource, or in tags as AWS tells them (an object). */

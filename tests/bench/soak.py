@@ -153,6 +153,8 @@ class Change:
         there = self.world.services.get(service) == family
         yield Truth(f"families/{family}", frozenset(self.world.ids(family) | {"graph.dot", "resources", "services.tsv"}))
         yield Truth("services", frozenset(self.world.services))
+        yield Truth("by-status/unmanaged", frozenset(self.world.services))
+        yield Truth(f"by-status/unmanaged/{service}", there=service in self.world.services)
         yield Truth(f"families/{family}/{service}", there=there)
         yield Truth(f"services/{service}", there=service in self.world.services)
         if there:

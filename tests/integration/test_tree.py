@@ -12,7 +12,8 @@ from tests.lib.process import wait_until
 
 
 def test_root_and_families(lab, mount):
-    assert mount.ls() == [".svcfs", "README", "deleting", "families", "graph.dot", "groups", "resources", "services"]
+    assert mount.ls() == [".svcfs", "README", "by-status", "by-type", "deleting", "families", "graph.dot", "groups",
+                          "resources", "services", "untagged"]
     assert mount.ls("families") == ["shops", FAMILY, SHARED]
     assert mount.ids(FAMILY) == ["legacy1", "legacy2"] and mount.ids("shops") == ["shop"]
     assert mount.ls("services") == ["legacy1", "legacy2", "shop"]
@@ -55,7 +56,7 @@ def test_every_resource_once_with_its_tags(lab, mount):
         assert mount.read(*path, "arn") == arn + "\n", path
         shown = {k: mount.read(*path, "tags", k).rstrip("\n") for k in mount.ls(*path, "tags")}
         assert shown == arn_tags
-        assert stat.S_IMODE(os.stat(mount.at(*path, "tags", "service-id")).st_mode) & 0o222 == 0
+        assert stat.S_IMODE(os.stat(mount.at(*path, "tags", "service-id")).st_mode) & 0o222 == 0o200
 
 
 def test_groups_whoever_made_them(lab, mount):

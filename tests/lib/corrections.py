@@ -350,6 +350,29 @@ class Corrections:
                 return wire.error_answer(request, 400, missing, f"{missing}: {arn}")
         return self._pass(request)
 
+    def elasticloadbalancing_AddTags(self, request):
+        """moto refuses the eleventh tag, unless all come at once: AWS takes fifty."""
+        answer = self._pass(request)
+        arns, form = request.members("ResourceArns"), request.params
+        if answer.code() != "TooManyTags" or len(arns) != 1:
+            return answer
+        (_, tags), = self.index._tags_of(request.region, arns)
+        new = {}
+        for name, value in form.items():
+            number = re.fullmatch(r"Tags\.member\.(\d+)\.Key", name)
+            if number:
+                new[value] = form.get(f"Tags.member.{number.group(1)}.Value", "")
+        if len({**tags, **new}) > 50:
+            return answer
+        target = {"ResourceArns.member.1": arns[0]}
+        self.call("elasticloadbalancing", request.region, "RemoveTags",
+                  {**target, **{f"TagKeys.member.{i + 1}": key for i, key in enumerate(tags)}})
+        whole = {**target}
+        for i, (key, value) in enumerate({**tags, **new}.items()):
+            whole |= {f"Tags.member.{i + 1}.Key": key, f"Tags.member.{i + 1}.Value": value}
+        self.call("elasticloadbalancing", request.region, "AddTags", whole)
+        return wire.xml_answer(request, "")
+
     def _missing_balancer_part(self, region, arn):
         """The error code where the thing is not there, else None."""
         part = arn.split(":", 5)[-1]

@@ -38,6 +38,9 @@ static void write_one(void *arg, const struct diff *d)
     case DIFF_GROUPS_KNOWN:
         kind = "groups", name = "known";
         break;
+    case DIFF_UNTAGGED:
+        kind = "untagged", name = "";
+        break;
     case DIFF_PROBLEMS:
         kind = "problems", name = "";
         break;
@@ -141,9 +144,9 @@ static void test_services(void **state)
     w->in.blueprints = NULL;
     step(w, &s, "-family:wp ");
     world_add(w, SG("sg-1"), FAMILY("wp"));
-    step(w, &s, "+family:wp +resource:sg-1 ");
+    step(w, &s, "+family:wp +resource:sg-1 ~untagged: ");
     w->in.blueprints = blueprints;
-    step(w, &s, "~family:wp ");
+    step(w, &s, "~family:wp ~untagged: ");
 }
 
 /* What changes its name has gone and come: the old name must be forgotten. */
@@ -159,7 +162,9 @@ static void test_renamed(void **state)
     world_add(w, SG("sg-2"), FAMILY("b"), SERVICE("x"));
     step(w, &s, "-service:x +service:x@a +family:b +service:x@b ~resource:sg-1 +resource:sg-2 ");
     world_add(w, SG("sg-2"), FAMILY("b"));
-    step(w, &s, "-service:x@a +service:x -service:x@b ~shared:b ~resource:sg-1 ~resource:sg-2 ");
+    step(
+        w, &s,
+        "-service:x@a +service:x -service:x@b ~shared:b ~resource:sg-1 ~resource:sg-2 ~untagged: ");
     /* An ARN that comes before sg-1's takes its path. */
     world_add(w, "arn:aws:ec2:a:1:security-group/sg-1", FAMILY("b"));
     _cleanup_snapshot_ const struct snapshot *now = world_build(w);
@@ -179,9 +184,9 @@ static void test_groups(void **state)
 
     world_add(w, SG("sg-1"), FAMILY("wp"));
     world_group(w, "g", QUERY("service-family", "wp"), NULL);
-    step(w, &s, "+family:wp +resource:sg-1 +group:g ~groups:known ");
+    step(w, &s, "+family:wp +resource:sg-1 +group:g ~groups:known ~untagged: ");
     world_add(w, SG("sg-2"), FAMILY("wp"));
-    step(w, &s, "~shared:wp +resource:sg-2 ~group:g ");
+    step(w, &s, "~shared:wp +resource:sg-2 ~group:g ~untagged: ");
     world_group(w, "g", QUERY("service-family", "w"), NULL);
     step(w, &s, "~group:g ");
     world_group(w, "f", NULL, members);
@@ -238,6 +243,7 @@ static void check_sides(void *arg, const struct diff *d)
         assert_ptr_equal(d->group, snapshot_group(sides[1], "g"));
         break;
     case DIFF_GROUPS_KNOWN:
+    case DIFF_UNTAGGED:
     case DIFF_PROBLEMS:
         fail();
     }
@@ -270,7 +276,7 @@ static void test_tags_of_members(void **state)
 
     world_add(w, SG("sg-1"), FAMILY("wp"));
     world_group(w, "g", QUERY("service-family", "wp"), NULL);
-    step(w, &s, "+family:wp +resource:sg-1 +group:g ~groups:known ");
+    step(w, &s, "+family:wp +resource:sg-1 +group:g ~groups:known ~untagged: ");
     world_add(w, SG("sg-1"), FAMILY("wp"), "Name=x");
     step(w, &s, "~resource:sg-1 ");
 }
@@ -282,11 +288,11 @@ static void test_problems(void **state)
     (void)state;
 
     world_add(w, SG("sg-1"), SERVICE("n1"));
-    step(w, &s, "+resource:sg-1 ~problems: ");
+    step(w, &s, "+resource:sg-1 ~untagged: ~problems: ");
     world_add(w, SG("sg-1"), SERVICE("n2"));
     step(w, &s, "~resource:sg-1 ~problems: ");
     world_add(w, SG("sg-1"), "Name=x");
-    step(w, &s, "~resource:sg-1 ~problems: ");
+    step(w, &s, "~resource:sg-1 ~untagged: ~problems: ");
     w->in.groups_problem = "no";
     step(w, &s, "~problems: ");
 }

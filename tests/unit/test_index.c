@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "tests/unit/world.h"
 
@@ -150,6 +151,39 @@ static void test_problems(void **state)
     assert_int_equal(s->n_services, 0);
     assert_int_equal(s->n_families, 0);
     assert_non_null(at(s, "ec2", "security-group", "sg-1"));
+}
+
+/* The links, each followed by a space. */
+static void check_untagged(struct world *w, const char *expected)
+{
+    _cleanup_snapshot_ const struct snapshot *s = world_build(w);
+    _cleanup_buf_ struct buf out = BUF_INIT(10000);
+    size_t n;
+    const struct index_resource *const *list = snapshot_untagged(s, &n);
+
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(buf_printf(&out, "%s ", list[i]->link), 0);
+    assert_string_equal(buf_str(&out), expected);
+}
+
+static void test_untagged(void **state)
+{
+    char *blueprints[] = {(char *)"lonely", NULL};
+    _cleanup_world_ struct world *w = world_new();
+    (void)state;
+
+    world_add(w, SG("sg-1"), FAMILY("wp"), SERVICE("n1"));
+    world_add(w, SG("sg-2"), FAMILY("wp")); /* shared */
+    check_untagged(w, "");
+    world_add(w, SG("sg-4"), SERVICE("n1"));
+    world_add(w, "arn:aws:s3:::a", SERVICE(""));
+    check_untagged(w, "ec2.security-group.sg-4 s3.bucket.a ");
+    world_add(w, SG("sg-3"), FAMILY("lonely")); /* by nobody */
+    check_untagged(w, "ec2.security-group.sg-3 ec2.security-group.sg-4 s3.bucket.a ");
+    w->in.blueprints = blueprints;
+    check_untagged(w, "ec2.security-group.sg-4 s3.bucket.a ");
+    world_add(w, SG("sg-1"), "Name=neither");
+    check_untagged(w, "ec2.security-group.sg-2 ec2.security-group.sg-4 s3.bucket.a ");
 }
 
 static void test_namesakes(void **state)
@@ -511,6 +545,7 @@ int main(void)
         cmocka_unit_test(test_families),
         cmocka_unit_test(test_two_families),
         cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_untagged),
         cmocka_unit_test(test_namesakes),
         cmocka_unit_test(test_records),
         cmocka_unit_test(test_ghosts),

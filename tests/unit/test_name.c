@@ -325,6 +325,8 @@ static void test_links(void **state)
     name_link(&b, other);
     assert_string_equal(link, "a.b%2Ec.d");
     assert_string_equal(other, "a.b.c.d");
+    name_type("a.b", "c+d", link);
+    assert_string_equal(link, "a%2Eb.c+d");
     memset(&longest, 'x', sizeof(longest));
     longest.service[255] = longest.type[255] = longest.id[255] = 0;
     name_link(&longest, link);

@@ -113,6 +113,8 @@ static void equal_private(const struct snapshot *a, const struct snapshot *b)
     const struct snapshot_private *p = a->private_, *q = b->private_;
 
     equal_services(p->ids, p->n_ids, q->ids, q->n_ids);
+    equal_list(p->untagged, p->n_untagged, q->untagged, q->n_untagged);
+    assert_int_equal(p->untagged_ms, q->untagged_ms);
     assert_int_equal(p->contested, q->contested);
     assert_int_equal(p->n_needs, q->n_needs);
     for (size_t i = 0; i < p->n_needs; i++) {
