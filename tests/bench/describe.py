@@ -36,15 +36,21 @@ def _listed(kind, key, one, token_in, token_out):
     return answer
 
 
-def _balancing(parameter, key, one):
+def _balancing(parameter, key, one, untagged=False):
+    """untagged: things that the world does not list, but that its rules and services use."""
     def answer(world, request):
         wanted = request.members(parameter)
-        gone = [a for a in wanted if not _there(world, a)]
+        gone = [a for a in wanted if not untagged and not _there(world, a)]
         if gone:
             return wire.error_answer(request, 400, one.replace("Arn", "NotFound"), f"{gone[0]} not found")
         items = "".join(f"<member><{one}>{a}</{one}></member>" for a in wanted)
         return wire.xml_answer(request, f"<{key}>{items}</{key}>")
     return answer
+
+
+def _clusters(world, request):
+    return wire.json_answer(request, {"clusters": [{"clusterArn": a, "status": "ACTIVE"} for a in request.params["clusters"]],
+                                      "failures": []})
 
 
 def _services(world, request):
@@ -78,7 +84,10 @@ OPERATIONS = {
         _listed("elasticfilesystem:file-system", "FileSystems", "FileSystemId", "Marker", "NextMarker"),
     "elasticfilesystem:DescribeAccessPoints":
         _listed("elasticfilesystem:access-point", "AccessPoints", "AccessPointId", "NextToken", "NextToken"),
-    "elasticloadbalancing:DescribeLoadBalancers": _balancing("LoadBalancerArns", "LoadBalancers", "LoadBalancerArn"),
+    "elasticloadbalancing:DescribeLoadBalancers":
+        _balancing("LoadBalancerArns", "LoadBalancers", "LoadBalancerArn", untagged=True),
+    "elasticloadbalancing:DescribeListeners": _balancing("ListenerArns", "Listeners", "ListenerArn", untagged=True),
+    "ecs:DescribeClusters": _clusters,
     "elasticloadbalancing:DescribeTargetGroups": _balancing("TargetGroupArns", "TargetGroups", "TargetGroupArn"),
     "elasticloadbalancing:DescribeRules": _balancing("RuleArns", "Rules", "RuleArn"),
     "ecs:DescribeServices": _services,
