@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "base/log.h"
 #include "base/str.h"
 
 static void set_sweeping(struct cache *c, bool sweeping)
@@ -40,6 +41,8 @@ int refresh_take(struct cache *c, struct raw_resources *r, struct fault *f)
     int result = 0;
 
     pthread_mutex_lock(&c->lock);
+    if (sketch_hand_over(&c->sketch, r) < 0)
+        log_debug("what was read early is shown again by the next refresh: no memory");
     overlay_settle(&c->overlay, r);
     raw_resources_unref(c->resources);
     c->resources = r;

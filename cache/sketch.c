@@ -55,6 +55,21 @@ static int add_all(struct raw_resources *all, const struct raw_resources *more)
     return 0;
 }
 
+int sketch_hand_over(const struct sketch *k, struct raw_resources *sweep)
+{
+    struct map_iter it = {0};
+    const char *key;
+    void *value;
+    int r = 0;
+
+    while (r == 0 && k->families && map_next(k->families, &it, &key, &value)) {
+        const struct sketch_family *f = value;
+        if (f->resources && f->resources->begun_ms >= sweep->begun_ms)
+            r = add_all(sweep, f->resources);
+    }
+    return r;
+}
+
 /* A value of the index whose last resource is gone is no family. */
 static bool is_shown(const struct sketch_family *f)
 {

@@ -23,6 +23,9 @@ struct sketch {
 
 int sketch_init(struct sketch *k); /* 0, -ENOMEM */
 void sketch_done(struct sketch *k);
+/* Adds to the first sweep, which nobody else has yet, what families had that were read after it had
+ * begun: what was shown stays. 0, -ENOMEM. */
+int sketch_hand_over(const struct sketch *k, struct raw_resources *sweep);
 /* The family, made where it is not there; NULL: no memory. */
 struct sketch_family *sketch_family(struct sketch *k, const char *family);
 /* in->resources and in->groups are left aside. 0, -ENOMEM. */

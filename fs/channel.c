@@ -1,8 +1,9 @@
 /*
  * One thread reads (session.c). Waking a processor that sleeps takes longer than an answer does: so
  * as long as requests follow each other within AWAKE_NS the reader looks for the next one before it
- * goes to sleep, which makes a first `ls -lR` half as long again faster. It never does where it
- * would keep the caller from the only processor, and an idle mount costs nothing.
+ * goes to sleep, which makes a first `ls -lR` half as long again faster. The scheduler may have put
+ * the caller on the reader's own processor, so it yields between two looks. It never does this
+ * where there is only one processor, and an idle mount costs nothing.
  *
  * libfuse 3.14 takes FUSE_CAP_PARALLEL_DIROPS, and never tells the kernel (mended in 3.17): one
  * slow look-up would then hold up every other one in its directory. So the answer to INIT, the
@@ -40,7 +41,7 @@ static void stay_awake(int fd, int64_t until_ns)
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
     while (poll(&p, 1, 0) == 0 && now_ns() < until_ns)
-        ;
+        sched_yield();
 }
 
 static ssize_t read_request(int fd, void *data, size_t size)

@@ -12,6 +12,8 @@ struct key key_child(const struct key *dir, enum kind_id kind, const char *name)
 {
     struct key k = *dir;
 
+    while (kind_row(kind)->flags & KIND_F_SHARED && k.kind != kind_row(kind)->parent)
+        k = key_parent(&k);
     k.kind = kind;
     k.version = 0;
     if (name && k.n_args < KEY_ARGS)

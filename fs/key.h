@@ -48,7 +48,8 @@ enum kind_id {
     KIND_TAGS,
     KIND_TAG,
     KIND_RESOURCE_OWNERS,
-    KIND_RESOURCE_OWNER,
+    KIND_OWNER_LINK,
+    KIND_OWNER_DELETING,
     KIND_DELETING,
     KIND_DELETING_FAMILY,
     KIND_SVCFS,
@@ -75,7 +76,8 @@ struct key {
         version; /* of a file that is another node with each new content: a hash of it, else 0 */
 };
 
-/* The key of an entry of dir: of a fixed one (name NULL), or of one that has its own name. */
+/* The key of an entry of dir: of a fixed one (name NULL), or of one that has its own name. One that
+ * is KIND_F_SHARED hangs further up: the same key for all directories that have it. */
 struct key key_child(const struct key *dir, enum kind_id kind, const char *name);
 /* The key of the directory; of the root, the root's. */
 struct key key_parent(const struct key *key);

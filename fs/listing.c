@@ -82,7 +82,7 @@ void listing_memo_free(struct listing_memo *m)
 /* --- making one --- */
 
 struct making {
-    uint64_t ino; /* the directory's */
+    const struct node *dir;
     struct arena *arena;
     struct listing_entry *entries;
     size_t n, max;
@@ -122,7 +122,7 @@ static int add(void *arg, const struct key *key, const char *name)
     *e = (struct listing_entry){
         .cookie = cookie_of(key, name),
         .kind = key->kind,
-        .ino = kind_row(key->kind)->flags & KIND_F_VERSION ? 0 : key_inode(m->ino, key),
+        .ino = kind_row(key->kind)->flags & KIND_F_VERSION ? 0 : node_entry_ino(m->dir, key),
         .name =
             kind_row(key->kind)->name ? kind_row(key->kind)->name : arena_strdup(m->arena, name),
         .life = key->kind == KIND_SERVICE && key->life[0] ? arena_strdup(m->arena, key->life) : "",
@@ -163,7 +163,7 @@ static struct shared *finish(struct making *m)
 
 static int make(struct place *dir, struct shared **ret)
 {
-    struct making m = {.ino = node_ino(dir->node), .arena = arena_new()};
+    struct making m = {.dir = dir->node, .arena = arena_new()};
     struct shared *s = NULL;
     int r = m.arena ? kind_list(dir, add, &m) : -ENOMEM;
 

@@ -202,6 +202,19 @@ static bool matches(const struct node *n, const struct node *dir, const struct k
            (key->kind != KIND_SERVICE || streq(life_in(n), key->life));
 }
 
+/* The node below which that of an entry of dir hangs. What is read never changes. */
+static const struct node *home(const struct node *dir, const struct key *key)
+{
+    while (kind_row(key->kind)->flags & KIND_F_SHARED && dir->kind != kind_row(key->kind)->parent)
+        dir = dir->dir;
+    return dir;
+}
+
+uint64_t node_entry_ino(const struct node *dir, const struct key *key)
+{
+    return key_inode(home(dir, key)->ino, key);
+}
+
 /* The node of an entry of dir, or NULL and in *ret_ino the first number that is free for it. A node
  * may stand behind a number that has become free since: as long as any node was moved on, some
  * further ones are looked at. */
@@ -242,6 +255,7 @@ int node_lookup(struct node_table *t, struct node *dir, const struct key *key, s
     uint64_t ino = 0;
     int r = 0;
 
+    dir = (struct node *)home(dir, key);
     pthread_mutex_lock(&t->lock);
     n = find_in(t, dir, key, &ino);
     if (!n) {

@@ -26,6 +26,8 @@ uint64_t node_ino(const struct node *n);
 /* Borrows from n, as long as it is referenced. */
 void node_key(const struct node *n, struct key *ret);
 
+/* The number that an entry of the directory has, unless it must be moved on. */
+uint64_t node_entry_ino(const struct node *dir, const struct key *key);
 /* A reference to the node of a key that is an entry of dir, made where there is none, and counted
  * as one lookup by the kernel. 0, -ENOMEM. */
 int node_lookup(struct node_table *t, struct node *dir, const struct key *key, struct node **ret);

@@ -178,6 +178,26 @@ int resolve_service(struct place *p)
     return 0;
 }
 
+int resolve_owner(struct place *p)
+{
+    p->service = snapshot_link(p->snap, p->key->args[0]);
+    return p->service ? 0 : -ENOENT;
+}
+
+int resolve_owner_deleting(struct place *p)
+{
+    for (size_t i = 0; i < p->snap->n_families; i++) {
+        const struct index_family *f = p->snap->families[i];
+
+        for (size_t k = 0; k < f->n_deleting; k++) {
+            p->service = f->deleting[k];
+            if (streq(p->service->link, p->key->args[0]))
+                return 0;
+        }
+    }
+    return -ENOENT;
+}
+
 int resolve_group(struct place *p)
 {
     p->group = snapshot_group(p->snap, p->key->args[0]);

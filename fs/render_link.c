@@ -46,10 +46,8 @@ int render_services_link(struct place *p, struct buf *out, struct fault *f _unus
 
 int render_owner_link(struct place *p, struct buf *out, struct fault *f _unused_)
 {
-    const struct index_service *s = p->resource->owner;
+    const struct index_service *s = p->service;
 
-    if (!s)
-        return -ENOENT;
     return buf_printf(out, "../../../../../%s/%s/%s/service.json",
                       s->deleting ? "deleting" : "families", s->family->name, s->name);
 }

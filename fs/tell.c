@@ -114,6 +114,16 @@ static void service_changed(struct telling *c, const struct index_service *old,
     }
 }
 
+/* The links to it say where it stands; one of the same name may have stood elsewhere. */
+static void moved(struct telling *c, const struct index_service *s)
+{
+    const struct index_service *old = snapshot_link(c->old, s->link);
+    const struct index_service *now = snapshot_link(c->now, s->link);
+
+    if (old && now && !streq(old->family->name, now->family->name))
+        inode(c, KIND_OWNER_LINK, s->link, NULL, NULL);
+}
+
 static void on_service(struct telling *c, const struct diff *d)
 {
     const struct index_service *s = d->service;
@@ -130,6 +140,7 @@ static void on_service(struct telling *c, const struct diff *d)
         return;
     table(c, s->family->name);
     entry(c, KIND_SERVICES, NULL, NULL, s->link);
+    moved(c, s);
 }
 
 /* --- families --- */
@@ -209,13 +220,12 @@ static void tags(struct telling *c, const struct index_resource *old,
         inode(c, KIND_TAGS, now->service, now->type, now->id);
 }
 
-/* The target of an owner's link says where it stands. */
 static void owners(struct telling *c, const struct index_resource *old,
                    const struct index_resource *now)
 {
     const struct index_service *a = old->owner, *b = now->owner;
     struct key resource = make_key(KIND_RESOURCE, now->service, now->type, now->id);
-    struct key dir = key_child(&resource, KIND_RESOURCE_OWNERS, NULL), key;
+    struct key dir = key_child(&resource, KIND_RESOURCE_OWNERS, NULL);
 
     if (!a && !b)
         return;
@@ -224,14 +234,12 @@ static void owners(struct telling *c, const struct index_resource *old,
         notify_entry(c->notify, &resource, "services");
         return;
     }
-    if (!streq(a->link, b->link)) {
-        notify_inode(c->notify, &dir);
-        notify_entry(c->notify, &dir, a->link);
+    if (streq(a->link, b->link) && a->deleting == b->deleting)
+        return;
+    notify_inode(c->notify, &dir);
+    notify_entry(c->notify, &dir, a->link);
+    if (!streq(a->link, b->link))
         notify_entry(c->notify, &dir, b->link);
-    } else if (a->deleting != b->deleting || !streq(a->family->name, b->family->name)) {
-        key = key_child(&dir, KIND_RESOURCE_OWNER, b->link);
-        notify_inode(c->notify, &key);
-    }
 }
 
 static void on_resource(struct telling *c, const struct diff *d)

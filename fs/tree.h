@@ -7,6 +7,8 @@ int resolve_none(struct place *p);
 int resolve_family(struct place *p);
 int resolve_deleting_family(struct place *p);
 int resolve_service(struct place *p);
+int resolve_owner(struct place *p);
+int resolve_owner_deleting(struct place *p);
 int resolve_group(struct place *p);
 int resolve_resource_service(struct place *p);
 int resolve_resource_type(struct place *p);

@@ -125,13 +125,19 @@ int list_tags(struct place *dir, list_fn emit, void *arg)
     return 0;
 }
 
+static struct key owner_key(const struct place *dir, const struct index_service *owner)
+{
+    return key_child(dir->key, owner->deleting ? KIND_OWNER_DELETING : KIND_OWNER_LINK,
+                     owner->link);
+}
+
 int find_owners(struct place *dir, const char *name, struct key *ret)
 {
     const struct index_service *owner = dir->resource->owner;
 
     if (!owner || !streq(owner->link, name))
         return -ENOENT;
-    *ret = key_child(dir->key, KIND_RESOURCE_OWNER, owner->link);
+    *ret = owner_key(dir, owner);
     return 0;
 }
 
@@ -142,6 +148,6 @@ int list_owners(struct place *dir, list_fn emit, void *arg)
 
     if (!owner)
         return 0;
-    key = key_child(dir->key, KIND_RESOURCE_OWNER, owner->link);
+    key = owner_key(dir, owner);
     return emit(arg, &key, owner->link);
 }

@@ -86,6 +86,27 @@ static void test_family(void **state)
     assert_true(has_service(a, "n1") && has_service(a, "s1"));
 }
 
+/* The first sweep began before the family was read, and was answered from before. */
+static void test_family_is_newer(void **state)
+{
+    _cleanup_aws_ struct aws *a = aws_new(NULL);
+    (void)state;
+
+    a->names = "\"wp\", \"shops\"";
+    a->resources = SHOP;
+    a->family = WP;
+    set(a, &a->hold_sweeps, true);
+    assert_int_equal(cache_start(a->cache, NULL), 0);
+    WAIT(a, a->sketched == 1);
+    cache_want_family(a->cache, "wp", 0, NULL);
+    WAIT(a, a->sketched == 2);
+    set(a, &a->hold_sweeps, false);
+    WAIT(a, a->published >= 1);
+    assert_true(has_service(a, "n1") && has_service(a, "s1"));
+    assert_int_equal(cache_refresh(a->cache, NULL, NULL), 0);
+    assert_true(!has_service(a, "n1") && has_service(a, "s1"));
+}
+
 static void test_family_fails(void **state)
 {
     _cleanup_aws_ struct aws *a = aws_new(NULL);
@@ -221,9 +242,13 @@ static void test_saved_then_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),        cmocka_unit_test(test_family),
-        cmocka_unit_test(test_family_fails), cmocka_unit_test(test_names_refused),
-        cmocka_unit_test(test_saved),        cmocka_unit_test(test_saved_then_failure),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_family),
+        cmocka_unit_test(test_family_is_newer),
+        cmocka_unit_test(test_family_fails),
+        cmocka_unit_test(test_names_refused),
+        cmocka_unit_test(test_saved),
+        cmocka_unit_test(test_saved_then_failure),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
