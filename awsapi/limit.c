@@ -45,8 +45,13 @@ static const struct {
     [BUCKET_ECS_READ] = {100, 20},
     [BUCKET_SECRETS_READ] = {100, 100}, /* far below what AWS grants */
     [BUCKET_SECRETS_WRITE] = {50, 50},
-    [BUCKET_RDS_READ] = {20, 10}, /* assumed */
-    [BUCKET_RDS_WRITE] = {10, 5}, /* assumed */
+    [BUCKET_RDS_READ] = {20, 10},    /* assumed */
+    [BUCKET_SSM_DESCRIBE] = {10, 5}, /* assumed */
+    [BUCKET_ECR_READ] = {10, 10},    /* assumed */
+    [BUCKET_LAMBDA_READ] = {15, 15}, /* control plane */
+    [BUCKET_LOGS_READ] = {10, 10},   /* DescribeLogGroups */
+    [BUCKET_CLOUDCONTROL] = {10, 5}, /* assumed; it calls the owning service in turn */
+    [BUCKET_RDS_WRITE] = {10, 5},    /* assumed */
 };
 
 /* On the stack of a background caller that waits. */

@@ -77,13 +77,13 @@ static int put_pair(struct buf *out, const char *name, json_t *value)
     return r;
 }
 
-static int flatten(struct buf *out, const char *name, json_t *value, bool ec2, int depth);
+static int flatten(struct buf *out, const char *name, json_t *value, bool named, bool ec2,
+                   int depth);
 
-static int flatten_list(struct buf *out, const char *name, json_t *list, bool ec2, int depth)
+/* named: the items' name stands in the list's: name.N, not name.member.N */
+static int flatten_list(struct buf *out, const char *name, json_t *list, bool named, bool ec2,
+                        int depth)
 {
-    const char *dot = strrchr(name, '.');
-    /* "Filters.Filter" is a list whose items have a name; "L.member.1" is a list within a list. */
-    bool named = ec2 || (dot != NULL && !(dot[1] >= '0' && dot[1] <= '9') && depth == 0);
     size_t i;
     json_t *item;
     int r = 0;
@@ -94,14 +94,21 @@ static int flatten_list(struct buf *out, const char *name, json_t *list, bool ec
     {
         _cleanup_free_ char *path = str_printf(named ? "%s.%zu" : "%s.member.%zu", name, i + 1);
 
-        r = path == NULL ? -ENOMEM : flatten(out, path, item, ec2, depth + 1);
+        r = path == NULL ? -ENOMEM : flatten(out, path, item, ec2, ec2, depth + 1);
         if (r < 0)
             break;
     }
     return r;
 }
 
-static int flatten(struct buf *out, const char *name, json_t *value, bool ec2, int depth)
+/* "Filters.Filter" is a list whose items have a name. */
+static bool names_items(const char *key, bool ec2)
+{
+    return ec2 || strchr(key, '.') != NULL;
+}
+
+static int flatten(struct buf *out, const char *name, json_t *value, bool named, bool ec2,
+                   int depth)
 {
     const char *key;
     json_t *child;
@@ -112,14 +119,15 @@ static int flatten(struct buf *out, const char *name, json_t *value, bool ec2, i
     if (json_is_null(value))
         return 0;
     if (json_is_array(value))
-        return flatten_list(out, name, value, ec2, depth);
+        return flatten_list(out, name, value, named, ec2, depth);
     if (!json_is_object(value))
         return put_pair(out, name, value);
     json_object_foreach(value, key, child)
     {
         _cleanup_free_ char *path = str_printf("%s.%s", name, key);
 
-        r = path == NULL ? -ENOMEM : flatten(out, path, child, ec2, depth + 1);
+        r = path == NULL ? -ENOMEM
+                         : flatten(out, path, child, names_items(key, ec2), ec2, depth + 1);
         if (r < 0)
             break;
     }
@@ -138,7 +146,7 @@ static int encode_query(const struct aws_action *a, json_t *request, struct enco
     {
         if (r < 0)
             break;
-        r = flatten(&e->body, key, value, ec2, 0);
+        r = flatten(&e->body, key, value, names_items(key, ec2), ec2, 0);
     }
     if (r == 0)
         r = buf_putc(&e->path, '/');

@@ -1,8 +1,8 @@
 /*
  * One row a service, after AWS's models. Host names follow a few rules and many exceptions; the
- * rules are here (partition suffix, -fips, dual stack), the one exception that touches our services
- * is a column, and for everything else there is endpoint_url. A rule engine like the SDKs' was
- * rejected: ten services do not pay for it.
+ * rules are here (partition suffix, -fips, dual stack), the exceptions that touch our services
+ * are columns, and for everything else there is endpoint_url. A rule engine like the SDKs' was
+ * rejected: fourteen services do not pay for it.
  */
 #include "awsapi/service.h"
 
@@ -36,6 +36,14 @@ static const struct aws_service_info services[AWS_SERVICES] = {
                             "secrets_manager", JSON11("secretsmanager.")},
     [AWS_RDS] = {"rds", "rds", "rds", "RDS", "rds", .protocol = AWS_QUERY,
                  .api_version = "2014-10-31", .gov_fips_plain = true},
+    [AWS_ECR] = {"ecr", "ecr", "api.ecr", "ECR", "ecr",
+                 JSON11("AmazonEC2ContainerRegistry_V20150921."), .other_prefix = "ecr"},
+    [AWS_LAMBDA] = {"lambda", "lambda", "lambda", "LAMBDA", "lambda", .protocol = AWS_REST_JSON},
+    [AWS_LOGS] = {"logs", "logs", "logs", "CLOUDWATCH_LOGS", "cloudwatch_logs",
+                  JSON11("Logs_20140328.")},
+    [AWS_CLOUDCONTROL] = {"cloudcontrol", "cloudcontrolapi", "cloudcontrolapi", "CLOUDCONTROL",
+                          "cloudcontrol", .protocol = AWS_JSON, .json_version = "1.0",
+                          .target_prefix = "CloudApiService."},
 };
 
 const struct aws_service_info *aws_service_info(enum aws_service s)
@@ -59,7 +67,7 @@ int aws_service_url(enum aws_service s, const char *region, bool fips, bool dual
                     size_t size)
 {
     const struct aws_service_info *info = aws_service_info(s);
-    const char *suffix = NULL;
+    const char *suffix = NULL, *prefix = info->host_prefix;
     bool plain = info->gov_fips_plain && !dualstack && str_starts(region, "us-gov-");
 
     for (size_t i = 0; i < ARRAY_SIZE(partitions); i++) {
@@ -68,6 +76,8 @@ int aws_service_url(enum aws_service s, const char *region, bool fips, bool dual
         suffix = dualstack ? partitions[i].dualstack_suffix : partitions[i].suffix;
         break; /* the last prefix is empty: one always fits */
     }
-    return str_format(out, size, "https://%s%s.%s.%s", info->host_prefix,
-                      fips && !plain ? "-fips" : "", region, suffix);
+    if (info->other_prefix && (fips || dualstack))
+        prefix = info->other_prefix;
+    return str_format(out, size, "https://%s%s.%s.%s", prefix, fips && !plain ? "-fips" : "",
+                      region, suffix);
 }

@@ -15,6 +15,10 @@ enum aws_service {
     AWS_ECS,
     AWS_SECRETSMANAGER,
     AWS_RDS,
+    AWS_ECR,
+    AWS_LAMBDA,
+    AWS_LOGS,
+    AWS_CLOUDCONTROL,
     AWS_SERVICES
 };
 
@@ -31,6 +35,7 @@ struct aws_service_info {
     const char *json_version;  /* "1.1" */
     const char *api_version;   /* query protocols: Version= */
     bool gov_fips_plain;       /* in us-gov-* the plain host is the FIPS one */
+    const char *other_prefix;  /* of FIPS and dual-stack hosts, where it differs */
 };
 
 const struct aws_service_info *aws_service_info(enum aws_service s);

@@ -47,6 +47,7 @@ struct build_input {
     const struct map *overlay_groups; /* name → struct overlay_group * */
     const struct map *records;        /* id → struct overlay_record * */
     const struct map *dead_claims;    /* claim → anything */
+    const struct map *used;           /* keys of what something uses → anything */
     char *const *blueprints;          /* families that have one, NULL-ended, or NULL */
     const char *groups_problem;       /* line for .svcfs/errors, or NULL */
     const struct snapshot *before;    /* whose times go on where nothing differs, or NULL */

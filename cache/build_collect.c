@@ -6,7 +6,7 @@
  *
  * A member of a group comes from an older sweep than the resources. So only what has neither of our
  * tags is taken from there; of everything else the resources' own sweep decides whether it still
- * is.
+ * is. What is known only because something uses it has no tags, and stands behind everything else.
  */
 #include "cache/draft.h"
 
@@ -116,7 +116,7 @@ static uint32_t claim_hash(const struct index_resource *r)
 }
 
 /* `what` has key and tags, in memory that the snapshot keeps. */
-static int add_draft(struct build *b, const struct raw_resource *what,
+static int add_draft(struct build *b, const struct raw_resource *what, bool inferred,
                      const struct overlay_record *record, const struct overlay_record *named)
 {
     struct index_resource *r = arena_alloc(b->things, sizeof(*r));
@@ -127,6 +127,7 @@ static int add_draft(struct build *b, const struct raw_resource *what,
     r->key = what->key;
     r->tags = what->tags;
     r->n_tags = what->n_tags;
+    r->inferred = inferred;
     r->claim_hash = claim_hash(r);
     int e = name_resource(b, r);
     if (e == -EINVAL) {
@@ -146,6 +147,7 @@ struct finding {
     const char *key;
     const struct overlay_entry *told;
     struct raw_resource shown; /* key NULL: nothing */
+    bool inferred;
     const struct overlay_record *record, *named;
 };
 
@@ -205,9 +207,20 @@ static int find_member(struct build *b, struct finding *f, const void *from)
     return 0;
 }
 
+static int find_used(struct build *b, struct finding *f, _unused_ const void *from)
+{
+    struct name_path path;
+
+    if (f->shown.key || (f->told && f->told->gone) ||
+        (name_path_from_arn(f->key, &path) < 0 && name_path_from_key(f->key, &path) < 0))
+        return 0;
+    f->inferred = true;
+    return show_copy(b, f, NULL, 0);
+}
+
 static int (*const finders[])(struct build *b, struct finding *f, const void *from) = {
     [FROM_OVERLAY] = find_overlay,  [FROM_SWEEP] = find_swept,   [FROM_RECORD] = find_record,
-    [NAMED_BY_RECORD] = find_named, [FROM_MEMBER] = find_member,
+    [NAMED_BY_RECORD] = find_named, [FROM_MEMBER] = find_member, [FROM_USE] = find_used,
 };
 
 int collect_resolve(struct build *b)
@@ -221,7 +234,7 @@ int collect_resolve(struct build *b)
         for (; e == 0 && i < all->n && streq((c = all->items[i])->key, first->key); i++)
             e = finders[c->source](b, &f, c->from);
         if (e == 0 && f.shown.key)
-            e = add_draft(b, &f.shown, f.record, f.named);
+            e = add_draft(b, &f.shown, f.inferred, f.record, f.named);
     }
     return e;
 }
@@ -273,5 +286,8 @@ int collect_all(struct build *b)
     it = (struct map_iter){0};
     while (e == 0 && map_next(b->in->records, &it, NULL, &value))
         e = collect_record(b, value);
+    it = (struct map_iter){0};
+    while (e == 0 && b->in->used && map_next(b->in->used, &it, &key, NULL))
+        e = collect_candidate(b, key, FROM_USE, NULL);
     return e == 0 ? collect_members(b) : e;
 }

@@ -74,6 +74,7 @@ static struct build_input inputs(struct cache *c, const struct overlay *o)
                                 .overlay_groups = o->groups,
                                 .records = o->records,
                                 .dead_claims = o->dead_claims,
+                                .used = o->used,
                                 .blueprints = o->blueprints,
                                 .groups_problem = c->groups_problem,
                                 .before = c->newest,
@@ -333,6 +334,16 @@ int cache_remove_record(struct cache *c, const char *id, const char *claim)
 {
     pthread_mutex_lock(&c->lock);
     return written(c, overlay_remove_record(&c->overlay, id, claim));
+}
+
+int cache_use(struct cache *c, const char *const *keys, const bool *used, size_t n)
+{
+    int r = 0;
+
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = overlay_use(&c->overlay, keys[i], used[i]);
+    return touched(c, r);
 }
 
 int cache_set_blueprints(struct cache *c, const char *const *families, size_t n)

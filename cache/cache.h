@@ -87,6 +87,10 @@ int cache_put_record(struct cache *c, const struct cache_record *r);
  * cache. */
 int cache_remove_record(struct cache *c, const char *id, const char *claim);
 
+/* Keys of things that something uses, or does not any more: what is known only thereby is shown,
+ * too. */
+int cache_use(struct cache *c, const char *const *keys, const bool *used, size_t n);
+
 /* Families that have a blueprint, also those without any resource. */
 int cache_set_blueprints(struct cache *c, const char *const *families, size_t n);
 

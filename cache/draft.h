@@ -71,7 +71,7 @@ typedef int (*build_pass)(struct build *b);
 int build_run(struct build *b, const build_pass *passes, size_t n, const struct snapshot **ret);
 
 /* build_collect.c: what there is. A candidate is what one source says of one key. */
-enum source { FROM_OVERLAY, FROM_SWEEP, FROM_RECORD, NAMED_BY_RECORD, FROM_MEMBER };
+enum source { FROM_OVERLAY, FROM_SWEEP, FROM_RECORD, NAMED_BY_RECORD, FROM_MEMBER, FROM_USE };
 int collect_candidate(struct build *b, const char *key, enum source source, const void *from);
 uint32_t hash_claim(const char *claim);                  /* never 0 */
 const char *record_arn(struct build *b, const char *id); /* in scratch; NULL: no memory */

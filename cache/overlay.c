@@ -23,8 +23,12 @@ enum { GONE_MIN_MS = 10 * 60 * 1000, GONE_MAX_MS = 24 * 60 * 60 * 1000 };
 
 int overlay_init(struct overlay *o)
 {
-    *o = (struct overlay){map_new(), map_new(), map_new(), map_new(), NULL, {0}};
-    return o->entries && o->groups && o->records && o->dead_claims ? 0 : -ENOMEM;
+    *o = (struct overlay){.entries = map_new(),
+                          .groups = map_new(),
+                          .records = map_new(),
+                          .dead_claims = map_new(),
+                          .used = map_new()};
+    return o->entries && o->groups && o->records && o->dead_claims && o->used ? 0 : -ENOMEM;
 }
 
 /* In each of these, refs counts the overlays beyond the first. */
@@ -100,6 +104,7 @@ void overlay_done(struct overlay *o)
     map_free_with(o->groups, group_free);
     map_free_with(o->records, record_entry_free);
     map_free(o->dead_claims);
+    map_free(o->used);
     free_names(o->blueprints);
     changes_done(&o->changes);
 }
@@ -133,6 +138,8 @@ int overlay_copy(const struct overlay *o, struct overlay *ret)
         e = copy_map(o->records, copy.records, offsetof(struct overlay_record, refs));
     if (e == 0)
         e = copy_map(o->dead_claims, copy.dead_claims, 0);
+    if (e == 0)
+        e = copy_map(o->used, copy.used, 0);
     if (e == 0 && o->blueprints) {
         copy.blueprints =
             copy_names((const char *const *)o->blueprints, count_names(o->blueprints));
@@ -415,6 +422,18 @@ int overlay_remove_record(struct overlay *o, const char *id, const char *claim)
         map_remove(o->records, id);
         record_entry_free(r);
     }
+    return e;
+}
+
+int overlay_use(struct overlay *o, const char *key, bool used)
+{
+    bool was = map_get(o->used, key);
+    int e = used ? map_put(o->used, key, o, NULL) : 0;
+
+    if (!used)
+        map_remove(o->used, key);
+    if (e == 0 && was != used)
+        changes_note(&o->changes, &o->changes.keys, key);
     return e;
 }
 

@@ -12,6 +12,7 @@ struct overlay {
     struct map *groups;      /* name → struct overlay_group * */
     struct map *records;     /* id → struct overlay_record * */
     struct map *dead_claims; /* claim → itself */
+    struct map *used;        /* keys of what something uses → itself */
     char **blueprints;       /* families that have one, NULL-ended; or NULL */
     struct changes changes;  /* since who builds took them: by the functions below */
 };
@@ -40,6 +41,7 @@ int overlay_put_group(struct overlay *o, const char *name, const char *arn, cons
 int overlay_put_record(struct overlay *o, const struct cache_record *r);
 bool overlay_has_record(const struct overlay *o, const struct cache_record *r); /* just that */
 int overlay_remove_record(struct overlay *o, const char *id, const char *claim);
+int overlay_use(struct overlay *o, const char *key, bool used);
 int overlay_set_blueprints(struct overlay *o, const char *const *families, size_t n);
 
 /* Drops what the sweep shows by now, and what is too old. */

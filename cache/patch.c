@@ -200,6 +200,8 @@ static int collect_key(struct build *b, const char *key)
         e = collect_record_of(b, key);
     if (e == 0)
         e = collect_named(b, key);
+    if (e == 0 && map_get(b->in->used, key))
+        e = collect_candidate(b, key, FROM_USE, NULL);
     return e == 0 ? collect_member(b, key) : e;
 }
 

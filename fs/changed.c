@@ -24,7 +24,6 @@ OF(group_resources, group, resources_ms)
 OF(resources, snap, kinds_ms)
 OF(resource_service, rkind, listed_ms)
 OF(resource_type, rtype, listed_ms)
-OF(owners, resource, owner_ms)
 OF(tags, resource, changed_ms)
 OF(deleting, snap, deleting_ms)
 OF(deleting_family, family, deleting_ms)
@@ -77,6 +76,20 @@ int64_t changed_whole_row(const struct index_service *s, const struct service_ro
 int64_t changed_service_json(struct place *p)
 {
     return changed_whole_row(p->service, place_row(p));
+}
+
+/* Of what nobody has asked for it is not worked out: what was not seen did not change. */
+int64_t changed_impact(struct place *p)
+{
+    const struct impact *told _cleanup_(impact_unrefp) = impacts_told(p->fs->impacts, p->resource);
+
+    return told ? told->changed_ms : p->resource->owner_ms;
+}
+
+/* Asked for when it has been rendered, as the next. */
+int64_t changed_graph(struct place *p)
+{
+    return p->rows_ms;
 }
 
 /* Asked for when it has been rendered, and only then (content.c): the rows are looked at once. */

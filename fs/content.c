@@ -1,5 +1,5 @@
 /*
- * The memo holds the tables of the families that were asked for last: one of 10,000 lines takes
+ * The memo holds the long ones that were asked for last: one of 10,000 lines takes
  * milliseconds to write, and is looked at more often than it changes. What was rendered while
  * something changed is not kept: its epoch is older than the present one.
  */
@@ -15,17 +15,17 @@
 #include "fs/kind.h"
 #include "fs/notify.h"
 
-enum { MAX_CONTENT = 64 << 20, MEMOS = 16 };
+enum { MAX_CONTENT = 64 << 20, MEMOS = 32 };
 
 struct memo {
-    char *family;
+    char *path;
     uint64_t epoch;
     struct content *content;
 };
 
 struct content_memo {
     pthread_mutex_t lock;
-    struct memo tables[MEMOS]; /* by family */
+    struct memo tables[MEMOS]; /* by path */
     size_t next;               /* to be replaced */
 };
 
@@ -45,7 +45,7 @@ void content_unref(struct content *c)
 
 static void memo_done(struct memo *m)
 {
-    free(m->family);
+    free(m->path);
     content_unref(m->content);
 }
 
@@ -89,22 +89,22 @@ static int render(struct place *p, struct content **ret, struct fault *f)
     return 0;
 }
 
-static struct memo *find_locked(struct content_memo *m, const char *family)
+static struct memo *find_locked(struct content_memo *m, const char *path)
 {
     for (size_t i = 0; i < MEMOS; i++)
-        if (m->tables[i].family && streq(m->tables[i].family, family))
+        if (m->tables[i].path && streq(m->tables[i].path, path))
             return &m->tables[i];
     return NULL;
 }
 
 /* A reference, or NULL. */
-static struct content *memo_get(struct content_memo *m, const char *family, uint64_t epoch)
+static struct content *memo_get(struct content_memo *m, const char *path, uint64_t epoch)
 {
     struct content *c = NULL;
     const struct memo *kept;
 
     pthread_mutex_lock(&m->lock);
-    kept = find_locked(m, family);
+    kept = find_locked(m, path);
     if (kept && kept->epoch == epoch)
         c = content_ref(kept->content);
     pthread_mutex_unlock(&m->lock);
@@ -112,15 +112,15 @@ static struct content *memo_get(struct content_memo *m, const char *family, uint
 }
 
 /* Without memory nothing is kept. */
-static void memo_put(struct content_memo *m, const char *family, uint64_t epoch, struct content *c)
+static void memo_put(struct content_memo *m, const char *path, uint64_t epoch, struct content *c)
 {
-    struct memo fresh = {strdup(family), epoch, NULL}, old, *at;
+    struct memo fresh = {strdup(path), epoch, NULL}, old, *at;
 
-    if (!fresh.family)
+    if (!fresh.path)
         return;
     fresh.content = content_ref(c);
     pthread_mutex_lock(&m->lock);
-    at = find_locked(m, family);
+    at = find_locked(m, path);
     if (!at)
         at = &m->tables[m->next++ % MEMOS];
     old = *at;
@@ -132,23 +132,29 @@ static void memo_put(struct content_memo *m, const char *family, uint64_t epoch,
 bool content_kept(struct place *p)
 {
     bool is_long = kind_row(p->key->kind)->flags & KIND_F_LONG;
+    char path[KEY_PATH_SIZE];
 
     /* A place that is older than the present epoch may hold what is outdated: it is not the one to
      * remember, nor to be answered from memory. */
-    if (!p->content && is_long && p->epoch == notify_epoch(p->fs->notify))
-        p->content = memo_get(p->fs->contents, p->family->name, p->epoch);
+    if (!p->content && is_long && p->epoch == notify_epoch(p->fs->notify)) {
+        key_path(p->key, path);
+        p->content = memo_get(p->fs->contents, path, p->epoch);
+    }
     return p->content;
 }
 
 int content_get(struct place *p, struct fault *f)
 {
     bool is_long = kind_row(p->key->kind)->flags & KIND_F_LONG;
+    char path[KEY_PATH_SIZE];
     int r;
 
     if (content_kept(p))
         return 0;
     r = render(p, &p->content, f);
-    if (r == 0 && is_long && p->epoch == notify_epoch(p->fs->notify))
-        memo_put(p->fs->contents, p->family->name, p->epoch, p->content);
+    if (r == 0 && is_long && p->epoch == notify_epoch(p->fs->notify)) {
+        key_path(p->key, path);
+        memo_put(p->fs->contents, path, p->epoch, p->content);
+    }
     return r;
 }

@@ -14,8 +14,7 @@ double entry_keep(struct fs *fs, uint64_t epoch, double seconds)
 int entry_make(struct place *dir, struct node *dir_node, struct key *key,
                struct fuse_entry_param *ret, struct fault *f)
 {
-    struct fuse_entry_param e = {.attr_timeout = kind_attr_timeout(key->kind),
-                                 .entry_timeout = KIND_FOR_EVER};
+    struct fuse_entry_param e = {.entry_timeout = KIND_FOR_EVER};
     struct place p _cleanup_place_child_ = {0};
     int r = place_child(dir, key, &p);
 
@@ -30,6 +29,7 @@ int entry_make(struct place *dir, struct node *dir_node, struct key *key,
         node_forget(dir->fs->nodes, e.ino, 1);
         return r;
     }
+    e.attr_timeout = p.unknown ? 0 : kind_attr_timeout(key->kind);
     *ret = e;
     return 0;
 }

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/jobs.h"
 #include "cache/cache.h"
+#include "cache/describe.h"
+#include "cache/impacts.h"
 #include "fs/options.h"
 #include "provision/provision.h"
 
@@ -29,7 +31,9 @@ struct standings;
 struct fs {
     const struct options *options;
     struct clock *clock;
-    struct cache *cache; /* NULL only in unit tests */
+    struct cache *cache;       /* NULL only in unit tests */
+    struct describe *describe; /* the same */
+    struct impacts *impacts;   /* the same */
     struct provision *provision;
     const char *account, *region, *arn, *profile;
     struct fuse_session *session;

@@ -35,6 +35,8 @@ enum {
 static const struct kind kinds[KINDS] = {
     [KIND_ROOT] = {KIND_ROOT, "", DIR, A | N, .resolve = resolve_none},
     [KIND_README] = {KIND_ROOT, "README", REG, A, .render = render_readme},
+    [KIND_GRAPH] = {KIND_ROOT, "graph.dot", REG, KIND_F_VERSION | KIND_F_LONG,
+                    .render = render_graph, SINCE(graph)},
     [KIND_FAMILIES] = {KIND_ROOT, "families", DIR, A | N, TREE(families), SINCE(families)},
     [KIND_FAMILY] = {KIND_FAMILIES, NULL, DIR_W, N, .resolve = resolve_family, TREE(family),
                      SINCE(family)},
@@ -44,6 +46,8 @@ static const struct kind kinds[KINDS] = {
                       .render = render_next_id},
     [KIND_SERVICES_TSV] = {KIND_FAMILY, "services.tsv", REG, KIND_F_VERSION | KIND_F_LONG,
                            .render = render_services_tsv, SINCE(services_tsv)},
+    [KIND_FAMILY_GRAPH] = {KIND_FAMILY, "graph.dot", REG, KIND_F_VERSION | KIND_F_LONG,
+                           .render = render_graph, SINCE(graph)},
     [KIND_FAMILY_RESOURCES] = {KIND_FAMILY, "resources", DIR, N, TREE(family_resources),
                                SINCE(family_resources)},
     [KIND_FAMILY_LINK] = {KIND_FAMILY_RESOURCES, NULL, LNK, 0, .render = render_resource_link},
@@ -55,6 +59,8 @@ static const struct kind kinds[KINDS] = {
                     SINCE(service)},
     [KIND_SERVICE_JSON] = {KIND_SERVICE, "service.json", REG, KIND_F_VERSION,
                            .render = render_service_json, SINCE(service_json)},
+    [KIND_SERVICE_GRAPH] = {KIND_SERVICE, "graph.dot", REG, KIND_F_VERSION | KIND_F_LONG,
+                            .render = render_graph, SINCE(graph)},
     [KIND_WAIT] = {KIND_SERVICE, "wait", REG, D | KIND_F_HIDDEN | KIND_F_WAIT,
                    .render = render_wait},
     [KIND_OUTPUTS] = {KIND_SERVICE, "outputs", DIR, 0, TREE(outputs), SINCE(service)},
@@ -83,15 +89,21 @@ static const struct kind kinds[KINDS] = {
                                TREE(resource_service), SINCE(resource_service)},
     [KIND_RESOURCE_TYPE] = {KIND_RESOURCE_SERVICE, NULL, DIR, N, .resolve = resolve_resource_type,
                             TREE(resource_type), SINCE(resource_type)},
-    [KIND_RESOURCE] = {KIND_RESOURCE_TYPE, NULL, DIR, N, .resolve = resolve_resource,
-                       SINCE(owners)},
+    [KIND_RESOURCE] = {KIND_RESOURCE_TYPE, NULL, DIR, N, .resolve = resolve_resource},
     [KIND_RESOURCE_ARN] = {KIND_RESOURCE, "arn", REG, 0, .exists = exists_arn,
                            .render = render_resource_arn},
+    [KIND_PROPERTIES] = {KIND_RESOURCE, "properties.json", REG, KIND_F_FETCHED,
+                         .exists = exists_properties, .render = render_properties,
+                         SINCE(properties), .size = size_properties},
+    [KIND_NO_PROPERTIES] = {KIND_RESOURCE, "properties.json", REG, D | KIND_F_HIDDEN,
+                            .exists = exists_no_properties, .render = render_no_properties,
+                            .size = size_no_properties},
+    [KIND_IMPACT] = {KIND_RESOURCE, "impact.tsv", REG, KIND_F_FETCHED, .render = render_impact,
+                     SINCE(impact), .size = size_impact},
     [KIND_TAGS] = {KIND_RESOURCE, "tags", DIR_W, N, .exists = exists_arn, TREE(tags), SINCE(tags)},
     [KIND_TAG] = {KIND_TAGS, NULL, S_IFREG | 0664, KIND_F_WRITE, .render = render_tag, SINCE(tags),
                   .writable = writable_tag},
-    [KIND_RESOURCE_OWNERS] = {KIND_RESOURCE, "services", DIR, N, .exists = exists_owners,
-                              TREE(owners), SINCE(owners)},
+    [KIND_RESOURCE_OWNERS] = {KIND_RESOURCE, "services", DIR, N, TREE(owners), SINCE(impact)},
     [KIND_OWNER_LINK] = {KIND_RESOURCES, NULL, LNK, KIND_F_SHARED, .resolve = resolve_owner,
                          .render = render_owner_link},
     [KIND_OWNER_DELETING] = {KIND_RESOURCES, NULL, LNK, KIND_F_SHARED,
@@ -212,6 +224,7 @@ int kind_version(struct place *p, uint64_t *ret, struct fault *f)
 int kind_find(struct place *dir, const char *name, struct key *ret)
 {
     enum kind_id id = dir->key->kind;
+    bool is_fixed = false;
     int r;
 
     for (int i = 1; i < KINDS; i++) {
@@ -224,9 +237,12 @@ int kind_find(struct place *dir, const char *name, struct key *ret)
         r = exists(dir, row);
         if (r == 0)
             *ret = key_child(dir->key, i, NULL);
-        return r;
+        if (r != -ENOENT)
+            return r;
+        is_fixed = true; /* another row may have the name, but no value has */
     }
-    if (!kinds[id].find || name[0] == '.') /* no value's name begins with one (cache/name.h) */
+    if (is_fixed || !kinds[id].find ||
+        name[0] == '.') /* no value's name begins with one (cache/name.h) */
         return -ENOENT;
     r = place_snapshot(dir);
     r = r ? r : kinds[id].find(dir, name, ret);

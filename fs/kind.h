@@ -25,7 +25,8 @@ enum kind_flags {
     KIND_F_WRITE = 128,    /* may be opened for writing */
     KIND_F_NEGATIVE = 256, /* a directory: that a name is not in it is cached, too */
     KIND_F_LONG = 512,     /* of thousands of lines: not written only because it is listed; kept */
-    KIND_F_SHARED = 1024,  /* one node that stands in many directories below its parent, under the
+    KIND_F_FETCHED = 1024, /* LOOKUP and READDIRPLUS answer without it; GETATTR, OPEN, READ wait */
+    KIND_F_SHARED = 2048,  /* one node that stands in many directories below its parent, under the
                               same name: links that say the same, so that one READLINK is enough */
 };
 

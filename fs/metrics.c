@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { OPCODES = 64, CODES = 16, ACTIONS = 128 };
+enum { OPCODES = 64, CODES = 16, ACTIONS = 256 };
 
 static const char *const opcode_names[OPCODES] = {
     [FUSE_LOOKUP] = "LOOKUP",

@@ -23,8 +23,9 @@ struct node {
     struct node *next, *dir; /* dir: a reference; NULL for the root */
     uint64_t nlookup;
     int64_t changed_ms;
-    uint64_t
-        version; /* of a file: its own; of a directory: of its versioned file, last looked up */
+    /* Of a file: its own; of a directory: of its first versioned file, last looked up. Where it has
+     * two, the other's stands behind the text. */
+    uint64_t version;
     uint32_t refs;
     uint8_t kind;
     bool dead, moved;
@@ -90,12 +91,42 @@ static const char *life_in(const struct node *n)
     return n->text + strlen(n->text) + 1;
 }
 
+/* Which of its directory's files with versions, 0 or 1; as many as there are for KINDS. */
+static unsigned version_place(enum kind_id dir, enum kind_id file)
+{
+    unsigned n = 0;
+
+    for (int i = 0; i < (int)file; i++)
+        n += kind_row(i)->parent == dir && kind_row(i)->flags & KIND_F_VERSION;
+    return n;
+}
+
+static size_t aligned(size_t size)
+{
+    return (size + sizeof(uint64_t) - 1) & ~(sizeof(uint64_t) - 1);
+}
+
+static uint64_t *version_of(struct node *dir, enum kind_id file)
+{
+    const char *end = dir->text;
+
+    if (version_place(dir->kind, file) == 0)
+        return &dir->version;
+    if (!kind_row(dir->kind)->name)
+        end += strlen(end) + 1;
+    if (dir->kind == KIND_SERVICE)
+        end += strlen(end) + 1;
+    return (uint64_t *)(void *)((char *)dir + aligned((size_t)(end - (char *)dir)));
+}
+
 static struct node *node_new(struct node *dir, const struct key *key, uint64_t ino)
 {
     const char *name = own_name(key), *life = own_life(key);
     size_t len = strlen(name) + 1;
     bool lives = key->kind == KIND_SERVICE, named = !kind_row(key->kind)->name;
-    struct node *n = calloc(1, sizeof(*n) + (named ? len : 0) + (lives ? strlen(life) + 1 : 0));
+    size_t size = offsetof(struct node, text) + (named ? len : 0) + (lives ? strlen(life) + 1 : 0);
+    bool two = S_ISDIR(kind_row(key->kind)->mode) && version_place(key->kind, KINDS) > 1;
+    struct node *n = calloc(1, MAX(sizeof(*n), two ? aligned(size) + sizeof(uint64_t) : size));
 
     if (!n)
         return NULL;
@@ -270,7 +301,7 @@ int node_lookup(struct node_table *t, struct node *dir, const struct key *key, s
         n->nlookup++;
         n->refs++;
         if (kind_row(key->kind)->flags & KIND_F_VERSION)
-            dir->version = key->version;
+            *version_of(dir, key->kind) = key->version;
         *ret = n;
     } else {
         r = -ENOMEM;
@@ -388,7 +419,7 @@ uint64_t node_find(struct node_table *t, const struct key *key)
     return ino;
 }
 
-uint64_t node_take_version(struct node_table *t, const struct key *dir)
+uint64_t node_take_version(struct node_table *t, const struct key *dir, enum kind_id file)
 {
     uint64_t version = 0;
     struct node *n;
@@ -396,8 +427,8 @@ uint64_t node_take_version(struct node_table *t, const struct key *dir)
     pthread_mutex_lock(&t->lock);
     n = find_key(t, dir);
     if (n) {
-        version = n->version;
-        n->version = 0;
+        version = *version_of(n, file);
+        *version_of(n, file) = 0;
     }
     pthread_mutex_unlock(&t->lock);
     return version;

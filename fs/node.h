@@ -40,7 +40,7 @@ bool node_known(struct node_table *t, uint64_t ino); /* to the kernel */
 uint64_t node_find(struct node_table *t, const struct key *key);
 /* The version that was last looked up of the file of that kind in the directory dir, or 0; and it
  * counts as not looked up afterwards. */
-uint64_t node_take_version(struct node_table *t, const struct key *dir);
+uint64_t node_take_version(struct node_table *t, const struct key *dir, enum kind_id file);
 /* When what it stands for was seen to change, wall ms; 0: not since the kernel knows it. */
 int64_t node_changed(struct node_table *t, struct node *n);
 /* Sets that to now_ms, or more, so that it grows strictly; the node id, or 0: the kernel does not

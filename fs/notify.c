@@ -207,7 +207,7 @@ void notify_version(struct notify *n, const struct key *dir, enum kind_id kind)
     struct key old = key_child(dir, kind, NULL);
     uint64_t ino;
 
-    old.version = node_take_version(n->fs->nodes, dir);
+    old.version = node_take_version(n->fs->nodes, dir, kind);
     if (!old.version)
         return; /* nobody has looked since it was told last */
     /* Its attributes at once, so that whoever was waiting finds it outdated; then its name. */

@@ -148,8 +148,11 @@ static int open_file(struct request *r, struct handle **ret)
     struct handle *h _cleanup_(handle_freep) = NULL;
     struct place p _cleanup_place_ = {0};
     int rc = place_open(r, &p);
+    size_t size;
 
     rc = rc ? rc : kind_present(&p);
+    if (rc == 0 && row->flags & KIND_F_FETCHED)
+        rc = row->size(&p, &size); /* what cannot be had is told here: not all look at read */
     if (rc == 0 && r->key.kind == KIND_TAG && is_for_writing(r))
         rc = tag_check_open(r, &p);
     if (rc || !needs_handle(row))

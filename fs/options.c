@@ -33,6 +33,9 @@ const char options_usage[] =
     "    -o dependency_tag=KEY (default: service-dependency; continued in KEY-2, KEY-3, ...)\n"
     "    -o refresh=SECONDS  between reads of the account (default: 60); up to four times that\n"
     "                        while nothing changes\n"
+    "    -o describe=SECONDS between descriptions of what others depend on (default: 900); 0: "
+    "only\n"
+    "                        what is read is described\n"
     "    -o cache_dir=DIR    where the index is saved, or none (default: ~/.cache/svcfs)\n"
     "    -o lease=SECONDS    after which another daemon takes over what one left (default: 60)\n"
     "    -o rate_share=X     share of AWS's request rates that is used (default: 0.67)\n"
@@ -44,7 +47,7 @@ const char options_usage[] =
 
 struct parsing {
     struct options *o;
-    char *refresh, *lease, *rate_share, *log_level;
+    char *refresh, *describe, *lease, *rate_share, *log_level;
     char *message;
     size_t size;
     int err;
@@ -69,6 +72,7 @@ static const struct fuse_opt flags[] = {FLAG("ro", ro),
                                         FLAG("-V", version),
                                         FLAG("--version", version),
                                         {"refresh=%s", AT(refresh), 0},
+                                        {"describe=%s", AT(describe), 0},
                                         {"lease=%s", AT(lease), 0},
                                         {"rate_share=%s", AT(rate_share), 0},
                                         {"log_level=%s", AT(log_level), 0},
@@ -231,6 +235,7 @@ static int defaults(struct parsing *p)
     struct options *o = p->o;
 
     o->refresh_s = 60;
+    o->describe_s = 900;
     o->lease_s = 60;
     o->log_level = LOG_LEVEL_INFO;
     o->service_tag = strdup("service-id");
@@ -257,6 +262,7 @@ static int check(struct parsing *p)
     if (o->debug)
         o->log_level = LOG_LEVEL_DEBUG;
     if (parse_number(p, "refresh", p->refresh, 1, 86400, &o->refresh_s) ||
+        parse_number(p, "describe", p->describe, 0, 7 * 86400, &o->describe_s) ||
         parse_number(p, "lease", p->lease, 1, 86400, &o->lease_s) ||
         parse_number(p, "rate_share", p->rate_share, 0.01, 1000, &o->rate_share))
         return -1;
@@ -287,6 +293,7 @@ int options_parse(int argc, char *argv[], struct options **ret, char *message, s
         fail(&p, -EINVAL, "the options cannot be read");
     fuse_opt_free_args(&args);
     free(p.refresh);
+    free(p.describe);
     free(p.lease);
     free(p.rate_share);
     free(p.log_level);

@@ -12,7 +12,7 @@ struct options {
     char *blueprints, *db_ca;              /* absolute paths; NULL: none */
     char *cache_dir;                       /* the same; it need not be there yet */
     char *service_tag, *family_tag, *dependency_tag;
-    double refresh_s, lease_s, rate_share; /* rate_share 0: the client's default */
+    double refresh_s, describe_s, lease_s, rate_share; /* rate_share 0: the client's default */
     enum log_level log_level;
     bool ro, allow_other, foreground, debug, help, version;
     char *fuse_options; /* what goes on to the kernel: "nodev,noexec", or NULL */

@@ -104,6 +104,8 @@ int place_child(const struct place *dir, const struct key *key, struct place *re
     p.node = NULL;
     p.view = NULL;
     p.content = NULL;
+    p.glance = true;
+    p.unknown = false;
     if (kind_row(key->kind)->resolve)
         r = kind_row(key->kind)->resolve(&p);
     if (r == 0)

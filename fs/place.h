@@ -31,6 +31,8 @@ struct place {
     struct service_row row;    /* place_row fills it */
     bool has_row;
     int64_t rows_ms;         /* of a table that was rendered: the latest time of its rows */
+    bool glance;             /* from its directory: what has to be fetched is not waited for */
+    bool unknown;            /* and was not known: its size says nothing */
     struct content *content; /* of a file with versions, once it was asked for */
     int64_t since_ms;        /* when the request came, monotonic */
     struct fault *fault;     /* of it */

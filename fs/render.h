@@ -20,6 +20,17 @@ int render_group_query(struct place *p, struct buf *out, struct fault *f);
 int render_resource_arn(struct place *p, struct buf *out, struct fault *f);
 int render_tag(struct place *p, struct buf *out, struct fault *f);
 
+/* render_properties.c */
+int render_properties(struct place *p, struct buf *out, struct fault *f);
+int size_properties(struct place *p, size_t *ret);
+int render_no_properties(struct place *p, struct buf *out, struct fault *f);
+int size_no_properties(struct place *p, size_t *ret);
+
+/* render_impact.c */
+int render_impact(struct place *p, struct buf *out, struct fault *f);
+int size_impact(struct place *p, size_t *ret);
+int render_graph(struct place *p, struct buf *out, struct fault *f);
+
 /* render_link.c */
 int render_resource_link(struct place *p, struct buf *out, struct fault *f);
 int render_services_link(struct place *p, struct buf *out, struct fault *f);

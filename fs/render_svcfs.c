@@ -115,10 +115,23 @@ int render_config(struct place *p, struct buf *out, struct fault *f _unused_)
     r = r ? r : member(out, "log_level", log_level_name(log_get_level()));
     return r ? r
              : buf_printf(out,
-                          "  \"refresh\": %g,\n  \"lease\": %g,\n  \"rate_share\": %g,\n"
+                          "  \"refresh\": %g,\n  \"describe\": %g,\n  \"lease\": %g,\n  "
+                          "\"rate_share\": %g,\n"
                           "  \"ro\": %s,\n  \"allow_other\": %s\n}\n",
-                          o->refresh_s, o->lease_s, o->rate_share, o->ro ? "true" : "false",
-                          o->allow_other ? "true" : "false");
+                          o->refresh_s, o->describe_s, o->lease_s, o->rate_share,
+                          o->ro ? "true" : "false", o->allow_other ? "true" : "false");
+}
+
+/* How far the descriptions are that are made behind the sweeps, or were asked for. */
+static int described_text(struct place *p, struct buf *out)
+{
+    struct describe_progress done;
+    int r;
+
+    describe_progress(p->fs->describe, &done);
+    r = buf_printf(out, "described\t%zu of %zu\ndescribe-error\t", done.done, done.of);
+    r = r ? r : done.failed ? fault_text(out, &done.last) : buf_putc(out, '-');
+    return r ? r : buf_putc(out, '\n');
 }
 
 int render_freshness(struct place *p, struct buf *out, struct fault *f _unused_)
@@ -140,7 +153,8 @@ int render_freshness(struct place *p, struct buf *out, struct fault *f _unused_)
                        fresh.saved ? "yes" : "no", (unsigned long long)fresh.sweeps,
                        fresh.sweeping ? "yes" : "no");
     r = r ? r : fresh.last.err ? fault_text(out, &fresh.last) : buf_putc(out, '-');
-    return r ? r : buf_putc(out, '\n');
+    r = r ? r : buf_putc(out, '\n');
+    return r ? r : described_text(p, out);
 }
 
 static unsigned long long resident_bytes(void)
@@ -158,6 +172,9 @@ static unsigned long long resident_bytes(void)
 int render_metrics(struct place *p, struct buf *out, struct fault *f _unused_)
 {
     struct cache_freshness fresh;
+    struct describe_progress done;
+
+    describe_progress(p->fs->describe, &done);
     const struct {
         const char *name, *type;
         unsigned long long value;
@@ -165,6 +182,9 @@ int render_metrics(struct place *p, struct buf *out, struct fault *f _unused_)
         {"svcfs_snapshot_generation", "gauge", p->snap ? p->snap->generation : 0},
         {"svcfs_snapshot_resources", "gauge", p->snap ? p->snap->n_resources : 0},
         {"svcfs_snapshot_services", "gauge", p->snap ? p->snap->n_services : 0},
+        {"svcfs_described", "gauge", done.done},
+        {"svcfs_describable", "gauge", done.of},
+        {"svcfs_description_bytes", "gauge", done.bytes},
         {"svcfs_nodes", "gauge", node_count(p->fs->nodes)},
         {"svcfs_process_resident_memory_bytes", "gauge", resident_bytes()},
     };

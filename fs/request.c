@@ -14,9 +14,9 @@
 #include "fs/park.h"
 #include "fs/report.h"
 
-enum {
-    GROUPS_WAIT_MS = 15000
-}; /* how long an answer waits for what a first sweep has not brought */
+/* How long an answer waits for what a first sweep has not brought, and for what is being fetched.
+ */
+enum { GROUPS_WAIT_MS = 15000, FETCH_WAIT_MS = 30000 };
 
 static void path_of(const struct request *r, char *out, size_t size)
 {
@@ -46,10 +46,18 @@ static bool waited_enough(struct request *r)
     const struct snapshot *s _cleanup_snapshot_ = NULL;
     const struct kind *row = kind_row(r->key.kind);
 
-    if (row->flags & KIND_F_WAIT || fs_now_ms(r->fs) - r->begun_ms < GROUPS_WAIT_MS)
+    if (row->flags & (KIND_F_WAIT | KIND_F_FETCHED) ||
+        fs_now_ms(r->fs) - r->begun_ms < GROUPS_WAIT_MS)
         return false;
     s = cache_snapshot(r->fs->cache);
     return s && s->swept;
+}
+
+/* The same for what is fetched from AWS when it is asked for. */
+static bool fetched_too_long(struct request *r)
+{
+    return kind_row(r->key.kind)->flags & KIND_F_FETCHED && !r->name[0] &&
+           fs_now_ms(r->fs) - r->begun_ms >= FETCH_WAIT_MS;
 }
 
 void request_run(struct request *r)
@@ -60,6 +68,9 @@ void request_run(struct request *r)
     r->fault = FAULT_INIT;
     r->epoch = notify_epoch(r->fs->notify);
     rc = r->op->run(r);
+    if (rc == PARK && fetched_too_long(r))
+        rc = fault_set(&r->fault, -ETIMEDOUT, "not described within %d s; the call goes on",
+                       FETCH_WAIT_MS / 1000);
     if (rc == PARK && waited_enough(r))
         rc = fault_set(&r->fault, -EAGAIN, "not known yet: the first sweep has not brought it");
     if (rc == PARK) {

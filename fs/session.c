@@ -134,6 +134,7 @@ static int start_threads(struct fs *fs, struct fault *f)
     if (r)
         return fault_set(f, r, "no threads: %s", strerror(-r));
     r = cache_start(fs->cache, f);
+    r = r ? r : describe_start(fs->describe, f);
     return r ? r : provision_start(fs->provision, f);
 }
 
@@ -187,7 +188,9 @@ static void stop(struct fs *fs)
     fuse_session_unmount(fs->session);
     jobs_drain(fs->jobs);
     provision_stop(fs->provision);
+    describe_stop(fs->describe);
     cache_stop(fs->cache);
+    impacts_stop(fs->impacts);
     notify_join(fs->notify);
 }
 

@@ -101,6 +101,31 @@ static int make_cache(struct setup *s, const struct options *o, struct fault *f)
     return cache_new(&s->cache, &options, f);
 }
 
+static int make_describe(struct setup *s, const struct options *o, struct fault *f)
+{
+    struct describe_options options = {
+        .aws = s->client,
+        .cache = s->cache,
+        .every_ms = (int64_t)(o->describe_s * 1000),
+        .ttl_ms = (int64_t)(o->refresh_s * 1000),
+    };
+
+    return describe_new(&s->describe, &options, f);
+}
+
+static int make_impacts(struct setup *s, struct fault *f)
+{
+    struct impacts_options options = {
+        .cache = s->cache,
+        .describe = s->describe,
+        .account = s->identity.account,
+        .region = s->config->region,
+        .partition = s->partition,
+    };
+
+    return impacts_new(&s->impacts, &options, f);
+}
+
 static int make_provision(struct setup *s, const struct options *o, struct fault *f)
 {
     struct provision_options options = {
@@ -131,6 +156,22 @@ static void on_published(void *arg, const struct snapshot *old, const struct sna
     park_wake(fs->park);
 }
 
+static void on_described(void *arg, const char *const *keys, size_t n)
+{
+    struct fs *fs = arg;
+
+    tell_described(fs, keys, n);
+    park_wake(fs->park);
+}
+
+static void on_impacts(void *arg, const struct impact_news *news)
+{
+    struct fs *fs = arg;
+
+    tell_impacts(fs, news);
+    park_wake(fs->park);
+}
+
 static void on_service(void *arg, const char *family, const char *id, unsigned what)
 {
     struct fs *fs = arg;
@@ -147,6 +188,8 @@ static int make_fs(struct setup *s, const struct options *o, struct fault *f)
     *fs = (struct fs){.options = o,
                       .clock = clock_system(),
                       .cache = s->cache,
+                      .describe = s->describe,
+                      .impacts = s->impacts,
                       .provision = s->provision,
                       .account = s->identity.account,
                       .region = s->config->region,
@@ -171,6 +214,8 @@ static int make_fs(struct setup *s, const struct options *o, struct fault *f)
     if (r)
         return fault_set(f, r, "no memory");
     cache_observe(s->cache, on_published, fs);
+    describe_observe(s->describe, on_described, fs);
+    impacts_observe(s->impacts, on_impacts, fs);
     provision_observe(s->provision, on_service, fs);
     aws_client_observe(s->client, metrics_call, fs->metrics);
     return 0;
@@ -184,6 +229,8 @@ int setup_make(struct setup *s, const struct options *o, struct fault *f)
         return r;
     find_partition(s);
     r = make_cache(s, o, f);
+    r = r ? r : make_describe(s, o, f);
+    r = r ? r : make_impacts(s, f);
     r = r ? r : make_provision(s, o, f);
     return r ? r : make_fs(s, o, f);
 }
@@ -192,6 +239,8 @@ void setup_done(struct setup *s)
 {
     jobs_free(s->fs.jobs);
     provision_free(s->provision);
+    impacts_free(s->impacts);
+    describe_free(s->describe);
     cache_free(s->cache);
     content_memo_free(s->fs.contents);
     listing_memo_free(s->fs.listings);

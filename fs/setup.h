@@ -12,6 +12,8 @@ struct setup {
     struct sts_identity identity;
     char partition[32];
     struct cache *cache;
+    struct describe *describe;
+    struct impacts *impacts;
     struct provision *provision;
     struct fs fs;
 };

@@ -14,6 +14,7 @@
 #include "cache/name.h"
 #include "fs/fs.h"
 #include "fs/kind.h"
+#include "fs/node.h"
 #include "fs/notify.h"
 #include "fs/tell_depends.h"
 
@@ -235,28 +236,6 @@ static void tags(struct telling *c, const struct index_resource *old,
         inode(c, KIND_TAGS, now->service, now->type, now->id);
 }
 
-static void owners(struct telling *c, const struct index_resource *old,
-                   const struct index_resource *now)
-{
-    const struct index_service *a = old->owner, *b = now->owner;
-    struct key resource = make_key(KIND_RESOURCE, now->service, now->type, now->id);
-    struct key dir = key_child(&resource, KIND_RESOURCE_OWNERS, NULL);
-
-    if (!a && !b)
-        return;
-    if (!a || !b) {
-        notify_inode(c->notify, &resource);
-        notify_entry(c->notify, &resource, "services");
-        return;
-    }
-    if (streq(a->link, b->link) && a->deleting == b->deleting)
-        return;
-    notify_inode(c->notify, &dir);
-    notify_entry(c->notify, &dir, a->link);
-    if (!streq(a->link, b->link))
-        notify_entry(c->notify, &dir, b->link);
-}
-
 static void on_resource(struct telling *c, const struct diff *d)
 {
     const struct index_resource *r = d->resource;
@@ -265,7 +244,6 @@ static void on_resource(struct telling *c, const struct diff *d)
 
     if (d->how == DIFF_CHANGED) {
         tags(c, d->old_resource, r);
-        owners(c, d->old_resource, r);
         return;
     }
     kind = snapshot_kind(without, r->service);
@@ -393,6 +371,39 @@ void tell_published(struct fs *fs, const struct snapshot *old, const struct snap
         differences(&p);
     tell_standings(fs, (const struct index_service *const *)p.services.items, p.services.n);
     list_done(&p.services);
+}
+
+/* What was first described could not be kept by the kernel before. */
+static bool is_news(struct fs *fs, const char *key)
+{
+    const struct description *d _cleanup_description_ = describe_peek(fs->describe, key);
+
+    return !d || d->changed_wall_ms;
+}
+
+void tell_described(struct fs *fs, const char *const *keys, size_t n)
+{
+    const struct snapshot *snap _cleanup_snapshot_ = n ? cache_snapshot(fs->cache) : NULL;
+    struct telling c = {fs->notify, snap, snap};
+    bool begun = false;
+
+    for (size_t i = 0; snap && i < n; i++) {
+        const struct index_resource *r = snapshot_resource_by_key(snap, keys[i]);
+        struct key resource, key;
+
+        if (!r || !is_news(fs, keys[i]))
+            continue;
+        if (!begun)
+            notify_next_epoch(fs->notify);
+        begun = true;
+        resource = make_key(KIND_RESOURCE, r->service, r->type, r->id);
+        key = key_child(&resource, KIND_PROPERTIES, NULL);
+        if (describe_gone(fs->describe, keys[i]) || !node_find(fs->nodes, &key)) {
+            notify_inode(c.notify, &resource); /* it came or went */
+            notify_entry(c.notify, &resource, key_name(&key));
+        }
+        notify_inode(c.notify, &key);
+    }
 }
 
 static void outputs(struct telling *c, struct fs *fs, const struct snapshot *snap,

@@ -41,11 +41,6 @@ bool exists_arn(struct place *p)
     return p->resource->has_arn;
 }
 
-bool exists_owners(struct place *p)
-{
-    return p->resource->owner;
-}
-
 int find_families(struct place *dir, const char *name, struct key *ret)
 {
     const struct index_family *f = snapshot_family(dir->snap, name);

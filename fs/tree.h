@@ -20,7 +20,8 @@ bool exists_next_id(struct place *p);
 bool exists_error(struct place *p);
 bool exists_group_query(struct place *p);
 bool exists_arn(struct place *p);
-bool exists_owners(struct place *p);
+bool exists_properties(struct place *p);
+bool exists_no_properties(struct place *p);
 bool writable_tag(struct place *p);
 
 /* The directories whose entries have names of their own: find and list for each. */

@@ -125,29 +125,35 @@ int list_tags(struct place *dir, list_fn emit, void *arg)
     return 0;
 }
 
-static struct key owner_key(const struct place *dir, const struct index_service *owner)
+static struct key owner_key(const struct place *dir, const struct graph_face *owner,
+                            const char *link)
 {
-    return key_child(dir->key, owner->deleting ? KIND_OWNER_DELETING : KIND_OWNER_LINK,
-                     owner->link);
+    return key_child(dir->key, owner->deleting ? KIND_OWNER_DELETING : KIND_OWNER_LINK, link);
 }
 
+/* ret borrows name, as find_tags does. */
 int find_owners(struct place *dir, const char *name, struct key *ret)
 {
-    const struct index_service *owner = dir->resource->owner;
+    const struct impact *touched _cleanup_(impact_unrefp) = NULL;
+    int r = impacts_get(dir->fs->impacts, dir->resource, &touched);
+    const struct impact_entry *e = r ? NULL : impact_find(touched, name);
 
-    if (!owner || !streq(owner->link, name))
-        return -ENOENT;
-    *ret = owner_key(dir, owner);
+    if (!e)
+        return r ? r : -ENOENT;
+    *ret = owner_key(dir, e->service, name);
     return 0;
 }
 
 int list_owners(struct place *dir, list_fn emit, void *arg)
 {
-    const struct index_service *owner = dir->resource->owner;
-    struct key key;
+    const struct impact *touched _cleanup_(impact_unrefp) = NULL;
+    int r = impacts_get(dir->fs->impacts, dir->resource, &touched);
 
-    if (!owner)
-        return 0;
-    key = owner_key(dir, owner);
-    return emit(arg, &key, owner->link);
+    for (size_t i = 0; r == 0 && i < touched->n; i++) {
+        const char *link = touched->entries[i].service->link;
+        struct key key = owner_key(dir, touched->entries[i].service, link);
+
+        r = emit(arg, &key, link);
+    }
+    return r;
 }

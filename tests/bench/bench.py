@@ -24,7 +24,7 @@ from tests.lib.mount import dummy_environment, remove_tree
 from . import tree
 from .measure import (ROUNDS, Metrics, Shell, Watch, cpu_seconds, drop_caches, memory_is_paged_out, notifications, ratio,
                       status_of, wait_idle)
-from .scene import ONE_TAG, mkdirs, mount_on, sweeps, wait_swept, write_blueprint
+from .scene import ONE_TAG, mkdirs, mount_on, sweeps, wait_described, wait_swept, write_blueprint
 from .stub import Account
 
 LIST = ["ls", "-lR", *tree.TOPS]
@@ -100,7 +100,7 @@ class Bench:
     def start(self):
         """The first answer, while no page of the sweep comes; then the sweep."""
         self.account.delay("tagging:GetResources", 3600)
-        self.mount = mount_on(self.account, self.directory)
+        self.mount = mount_on(self.account, self.directory, describe=86400)
         self.here = Shell(self.mount.path)
         answered = subprocess.run(["timeout", "5", "ls", "families"], cwd=self.mount.path, stdout=subprocess.DEVNULL)
         counts = {k: n for k, n in self.account.counts().items() if k.startswith("tagging:")}
@@ -108,6 +108,7 @@ class Bench:
                   answered.returncode, 0, "exit status", counts, {"tagging:GetTagValues": 1})
         self.account.delay("tagging:GetResources", 0)
         wait_swept(self.mount)
+        wait_described(self.mount)
         self.metrics = Metrics(self.mount)
         pages = sum(self.account.chains().values())
         yield Row(8, "first sweep: pages, beside one for each hundred resources",

@@ -21,9 +21,9 @@ ONE_TAG = {"inval_inode": 2, "inval_entry": 1}
 
 
 def mount_on(account, directory, name="mount", **options):
-    """Started. Every rate is far above what the machine can do, and nothing is swept unless it is asked for."""
+    """Started. Every rate is far above what the machine can do, and nothing is swept or described unless it is asked for."""
     return Mount(directory, name, {"region": REGION, "endpoint_url": account.url, "rate_share": 1000, "refresh": 86400,
-                                   "log_level": "error", **options}).start(timeout=60)
+                                   "describe": 0, "log_level": "error", **options}).start(timeout=60)
 
 
 def write_blueprint(directory, family):
@@ -41,6 +41,14 @@ def sweeps(mount):
 
 def wait_swept(mount, n=1, timeout=120):
     process.wait_until(lambda: sweeps(mount) >= n, timeout * SLOW, f"sweep {n}", 0.05)
+
+
+def wait_described(mount, timeout=600):
+    """Where there are rounds: until one has looked at everything."""
+    def done():
+        n, _, of = re.search(r"^described\t(.*)$", mount.read(".svcfs", "freshness"), re.M).group(1).split()
+        return n == of != "0"
+    process.wait_until(done, timeout * SLOW, "all to be described", 0.2)
 
 
 def mkdirs(mount, family, ids, relative=False, timeout=300):

@@ -151,7 +151,7 @@ class Change:
     def _service(self, service, family, news):
         """news: its name may have to become known first."""
         there = self.world.services.get(service) == family
-        yield Truth(f"families/{family}", frozenset(self.world.ids(family) | {"resources", "services.tsv"}))
+        yield Truth(f"families/{family}", frozenset(self.world.ids(family) | {"graph.dot", "resources", "services.tsv"}))
         yield Truth("services", frozenset(self.world.services))
         yield Truth("by-status/unmanaged", frozenset(self.world.services))
         yield Truth(f"by-status/unmanaged/{service}", there=service in self.world.services)

@@ -19,6 +19,7 @@ from multiprocessing.managers import BaseManager
 from tests.lib import process, wire
 from tests.lib.aws import ACCOUNT
 
+from . import describe
 from .world import World, arn_of
 
 PAGE = 100
@@ -87,6 +88,8 @@ class Stub:
         with self._lock:
             if request.operation != "tagging:GetResources":     # which notes more than its name
                 self._calls.append((request.operation, None))
+            if request.operation in describe.OPERATIONS:
+                return describe.OPERATIONS[request.operation](self.world, request)
             if function is None:
                 return wire.error_answer(request, 400, "UnknownOperationException", f"no {request.operation} in the stub")
             return function(self, request)

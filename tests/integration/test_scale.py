@@ -159,7 +159,7 @@ def test_a_new_service_leaves_other_families_alone(warm):
     warm.account.change("add_service", new, family)
     warm.mount.refresh()
     wait_until(lambda: warm.mount.exists("families", family, new), 5 * SLOW, "the new name")
-    assert set(warm.mount.ls("families", family)) == warm.world.ids(family) | {"resources", "services.tsv"}
+    assert set(warm.mount.ls("families", family)) == warm.world.ids(family) | {"graph.dot", "resources", "services.tsv"}
     assert warm.metrics.upcalls(lambda: warm.shell.run(["ls", "-lR", f"families/{other}"]), {}) == {}
 
 

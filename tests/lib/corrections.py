@@ -34,6 +34,8 @@ class Config:
     tag_lag_add: float = 0.0         # seconds until the tag index shows what was added
     tag_lag_remove: float = 0.0
     rds_endpoints: dict = dataclasses.field(default_factory=dict)    # instance: (host, port)
+    more_resources: dict = dataclasses.field(default_factory=dict)   # ARN: tags, what moto's tag index leaves out
+    cloud_control: dict = dataclasses.field(default_factory=dict)    # TypeName: {identifier: properties}
 
     def change(self, values):
         known = {f.name for f in dataclasses.fields(self)}
@@ -621,6 +623,48 @@ class Corrections:
                         service.pop("tags", None)
             self._state(answer, change)
         return answer
+
+    # What moto does not have at all, or not the parameter of
+
+    def cloudcontrolapi_GetResource(self, request):
+        kind, identifier = request.params.get("TypeName"), request.params.get("Identifier")
+        known = self.config.cloud_control.get(kind)
+        if known is None:
+            return wire.error_answer(request, 400, "UnsupportedActionException", f"{kind} does not support READ")
+        if identifier not in known:
+            return wire.error_answer(request, 400, "ResourceNotFoundException", f"{kind} {identifier} was not found")
+        return wire.json_answer(request, {"TypeName": kind, "ResourceDescription": {
+            "Identifier": identifier, "Properties": json.dumps(known[identifier])}})
+
+    def ssm_DescribeParameters(self, request):
+        """Pages as large as asked for, of 50 at most; moto's are of 10."""
+        found, token = [], None
+        while True:
+            query = {**request.params, "NextToken": token} if token else {**request.params}
+            query.pop("MaxResults", None)
+            page = self.call("ssm", request.region, "DescribeParameters", query)
+            found += page["Parameters"]
+            token = page.get("NextToken")
+            if not token:
+                break
+        start, size = int(request.params.get("NextToken") or 0), int(request.params.get("MaxResults") or 50)
+        value = {"Parameters": found[start:start + size]}
+        if start + size < len(found):
+            value["NextToken"] = str(start + size)
+        return wire.json_answer(request, value)
+
+    def logs_DescribeLogGroups(self, request):
+        wanted = request.params.get("logGroupIdentifiers")
+        if wanted is None:
+            return self._pass(request)
+        found, token = [], None
+        while True:
+            query = {"nextToken": token} if token else {}
+            page = self.call("logs", request.region, "DescribeLogGroups", query)
+            found += [g for g in page["logGroups"] if g["logGroupName"] in wanted or g["arn"] in wanted]
+            token = page.get("nextToken")
+            if not token:
+                return wire.json_answer(request, {"logGroups": found})
 
     def ecs_DeleteService(self, request):
         cluster, name = self._short(request.params.get("cluster")), self._short(request.params.get("service"))

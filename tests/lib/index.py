@@ -70,6 +70,7 @@ class TagIndex:
         found = {}
         for arn, tags in self._moto(region) + self._balancers(region) + self._groups(region):
             found[arn] = tags
+        found.update(self._up.config.more_resources)
         with self._up._lock:
             for arn in self._up.scheduled_secrets:
                 found.pop(arn, None)

@@ -84,7 +84,7 @@ class Lab:
         wait_until(quiet, timeout * SLOW, "quiet", 0.1)
 
     def options(self, **more):
-        return {"region": REGION, "endpoint_url": self.proxy.url, "blueprints": self.blueprints, "refresh": 3,
+        return {"region": REGION, "endpoint_url": self.proxy.url, "blueprints": self.blueprints, "refresh": 3, "describe": 0,
                 "rate_share": 50, "log_level": "debug", **more}
 
     def prepare(self, name=None, env=None, user=None, flags=(), **options):

@@ -12,8 +12,9 @@ from xml.sax.saxutils import escape
 JSON, REST_JSON, QUERY, EC2 = "json", "rest-json", "query", "ec2"
 
 PROTOCOLS = {
-    "ssm": JSON, "ecs": JSON, "tagging": JSON, "secretsmanager": JSON, "servicequotas": JSON,
-    "resource-groups": REST_JSON, "elasticfilesystem": REST_JSON,
+    "ssm": JSON, "ecs": JSON, "tagging": JSON, "secretsmanager": JSON, "servicequotas": JSON, "ecr": JSON, "logs": JSON,
+    "cloudcontrolapi": JSON, "dynamodb": JSON, "sqs": JSON,
+    "resource-groups": REST_JSON, "elasticfilesystem": REST_JSON, "lambda": REST_JSON,
     "elasticloadbalancing": QUERY, "rds": QUERY, "sts": QUERY, "iam": QUERY,
     "ec2": EC2,
 }
@@ -21,6 +22,7 @@ PROTOCOLS = {
 TARGET_PREFIX = {
     "ssm": "AmazonSSM.", "ecs": "AmazonEC2ContainerServiceV20141113.",
     "tagging": "ResourceGroupsTaggingAPI_20170126.", "secretsmanager": "secretsmanager.",
+    "ecr": "AmazonEC2ContainerRegistry_V20150921.", "logs": "Logs_20140328.", "cloudcontrolapi": "CloudApiService.",
 }
 
 API_VERSION = {"elasticloadbalancing": "2015-12-01", "rds": "2014-10-31", "sts": "2011-06-15", "ec2": "2016-11-15"}
@@ -50,6 +52,12 @@ REST_OPERATIONS = {
         ("POST", "/resource-tags/([^/]+)", "TagResource"),
         ("GET", "/resource-tags/([^/]+)", "ListTagsForResource"),
         ("DELETE", "/resource-tags/([^/]+)", "UntagResource"),
+    )],
+    "lambda": [(m, re.compile("/2015-03-31" + p + "$"), o) for m, p, o in (
+        ("GET", "/functions/([^/]+)/configuration", "GetFunctionConfiguration"),
+        ("GET", "/functions/([^/]+)", "GetFunction"),
+        ("POST", "/functions", "CreateFunction"),
+        ("DELETE", "/functions/([^/]+)", "DeleteFunction"),
     )],
     "resource-groups": [(m, re.compile(p + "$"), o) for m, p, o in (
         ("POST", "/groups", "CreateGroup"),

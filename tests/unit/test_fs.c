@@ -463,9 +463,18 @@ static void test_node_versions(void **state _unused_)
     json.version = 12;
     second = look_up(t, &json);
     assert_int_not_equal(first, second);
-    assert_int_equal(node_take_version(t, &service), 12);
-    assert_int_equal(node_take_version(t, &service), 0);
+    assert_int_equal(node_take_version(t, &service, KIND_SERVICE_JSON), 12);
+    assert_int_equal(node_take_version(t, &service, KIND_SERVICE_JSON), 0);
     assert_int_equal(node_find(t, &json), second);
+    /* two files with versions in one directory */
+    struct key graph = key_child(&service, KIND_SERVICE_GRAPH, NULL);
+    json.version = 12;
+    look_up(t, &json);
+    graph.version = 21;
+    look_up(t, &graph);
+    assert_int_equal(node_take_version(t, &service, KIND_SERVICE_JSON), 12);
+    assert_int_equal(node_take_version(t, &service, KIND_SERVICE_GRAPH), 21);
+    assert_int_equal(node_take_version(t, &service, KIND_SERVICE_GRAPH), 0);
     json.version = 13;
     assert_int_equal(node_find(t, &json), 0);
     node_table_free(t);

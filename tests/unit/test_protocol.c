@@ -43,7 +43,8 @@ static void test_query(void **state)
     assert_int_equal(
         encode(&rds, "{\"Filters.Filter\": [{\"Name\": \"n\", \"Values.Value\": [\"v\"]}]}", &e),
         0);
-    assert_non_null(strstr(buf_str(&e.body), "&Filters.Filter.1.Name=n"));
+    assert_non_null(
+        strstr(buf_str(&e.body), "&Filters.Filter.1.Name=n&Filters.Filter.1.Values.Value.1=v"));
     encoded_done(&e);
 }
 

@@ -1,0 +1,113 @@
+"""Who breaks if I change this: what services/ and impact.tsv say, when they say it, and what the kernel is told."""
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from tests.lib.account import FAMILY
+from tests.lib.aws import tags
+from tests.lib.lab import SLOW
+from tests.lib.process import wait_until
+
+
+def described(mount):
+    """(done, of) of .svcfs/freshness."""
+    words = dict(line.split("\t", 1) for line in mount.read(".svcfs", "freshness").splitlines())["described"].split()
+    return int(words[0]), int(words[2])
+
+
+def table(mount, directory):
+    lines = mount.read(*directory, "impact.tsv").splitlines()
+    assert lines[0] == "service\tfamily\tdistance\tpath"
+    assert lines[1:] == sorted(lines[1:], key=str.encode)
+    return [line.split("\t") for line in lines[1:]]
+
+
+def services_of(mount, *resource):
+    return set(mount.ls("resources", *resource, "services"))
+
+
+@pytest.mark.limit(120)
+def test_changes_are_told(lab):
+    """What the kernel keeps is told, and nothing else."""
+    mount = lab.mount(refresh=1, describe=2)
+    cluster = ("ecs", "cluster", lab.account.cluster)
+    wait_until(lambda: mount.exists("resources", *cluster), 20 * SLOW, "the cluster", 0.1)
+    assert services_of(mount, *cluster) == {"legacy1", "legacy2", "shop"}
+    path = mount.at("resources", *cluster, "impact.tsv")
+    assert len(open(path).read().splitlines()) == 4
+    size = os.stat(path).st_size
+    # nothing changes: nothing is told, whatever is swept and described again
+    wait_until(lambda: described(mount)[0] == described(mount)[1], 20 * SLOW, "the descriptions", 0.1)
+    time.sleep(1)
+    before = notifications(mount)
+    time.sleep(5)
+    assert notifications(mount) == before
+    # a service needs another one
+    arn = next(a for a, t in lab.account.hand_made.items() if t["service-id"] == "shop" and ":security-group/" in a)
+    legacy = next(a for a, t in lab.account.hand_made.items() if t["service-id"] == "legacy1" and ":security-group/" in a)
+    own = ("ec2", "security-group", legacy.rsplit("/", 1)[1])
+    assert services_of(mount, *own) == {"legacy1"}
+    lab.aws.ec2.create_tags(Resources=[arn.rsplit("/", 1)[1]], Tags=tags(service_dependency="legacy1"))
+    wait_until(lambda: services_of(mount, *own) == {"legacy1", "shop"}, 20 * SLOW, "the dependency", 0.1)
+    assert " < legacy1 < shop\n" in mount.read("resources", *own, "impact.tsv")
+    # a rule of a security group: known by its description alone
+    lab.aws.ec2.authorize_security_group_ingress(GroupId=legacy.rsplit("/", 1)[1], IpPermissions=[
+        {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [{"GroupId": lab.account.cluster_group}]}])
+    wait_until(lambda: mount.exists("resources", "ec2", "security-group", lab.account.cluster_group), 20 * SLOW, "the rule", 0.1)
+    shared = ("ec2", "security-group", lab.account.cluster_group)
+    wait_until(lambda: services_of(mount, *shared) == {"legacy1", "shop"}, 20 * SLOW, "the rule", 0.1)
+    lab.aws.ec2.revoke_security_group_ingress(GroupId=legacy.rsplit("/", 1)[1], IpPermissions=[
+        {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [{"GroupId": lab.account.cluster_group}]}])
+    wait_until(lambda: not mount.exists("resources", *shared), 20 * SLOW, "nobody uses it", 0.1)
+    # a service goes
+    for gone, gone_tags in lab.account.hand_made.items():
+        if gone_tags["service-id"] == "legacy2":
+            lab.through.tagging.untag_resources(ResourceARNList=[gone], TagKeys=["service-id", "service-family"])
+    wait_until(lambda: services_of(mount, *cluster) == {"legacy1", "shop"}, 20 * SLOW, "the service to go", 0.1)
+    assert os.stat(path).st_size < size and len(open(path).read().splitlines()) == 3
+
+
+def notifications(mount):
+    return {k: v for k, v in re.findall(r"^(svcfs_\S*notif\S*) (\d+)$", mount.read(".svcfs", "metrics"), re.M)}
+
+
+@pytest.mark.limit(120)
+def test_a_managed_service_and_its_database(lab):
+    """The database's server is told by name, and so is the instance whose endpoint that is."""
+    mount = lab.mount(refresh=1, describe=2)
+    mount.mkdir(FAMILY, "n1abcdef")
+    assert mount.wait(FAMILY, "n1abcdef") == "ready"
+    instance = ("rds", "db", lab.account.rds)
+    wait_until(lambda: services_of(mount, *instance) == {"n1abcdef"}, 30 * SLOW, "the instance", 0.1)
+    path = dict((r[0], r[3]) for r in table(mount, ("resources", *instance)))["n1abcdef"]
+    assert f"rds/db/{lab.account.rds} < mariadb/server/127.0.0.1:{lab.db.port} < mariadb/" in path
+    # who mounts a file system goes through its mount targets, their interfaces, and the groups of those
+    cluster_group = ("ec2", "security-group", lab.account.cluster_group)
+    assert "n1abcdef" in services_of(mount, *cluster_group)
+    (subnet, *_) = lab.account.subnets
+    assert "n1abcdef" in services_of(mount, "ec2", "subnet", subnet)
+    mount.rmdir(FAMILY, "n1abcdef")
+    wait_until(lambda: not mount.exists("deleting", FAMILY, "n1abcdef"), 60 * SLOW, "the end", 0.2)
+    wait_until(lambda: services_of(mount, *instance) == set(), 30 * SLOW, "nobody", 0.1)
+    lab.check_restored()
+
+
+@pytest.mark.limit(120)
+def test_the_whole_answer_is_waited_for(lab):
+    """impact.tsv waits for the first round; services/ does not; a signal ends the wait."""
+    stalled = lab.proxy.rule("ecs:DescribeServices", stall=True)
+    mount = lab.mount(refresh=3600, describe=3600)
+    cluster = ("resources", "ecs", "cluster", lab.account.cluster)
+    wait_until(lambda: mount.exists(*cluster), 20 * SLOW, "the cluster", 0.1)
+    assert mount.ls(*cluster, "services") == ["legacy1", "legacy2", "shop"]
+    reader = subprocess.Popen(["cat", mount.at(*cluster, "impact.tsv")], stdout=subprocess.PIPE)
+    with pytest.raises(subprocess.TimeoutExpired):
+        reader.wait(2)
+    reader.terminate()
+    assert reader.wait(5 * SLOW) != 0
+    reader = subprocess.Popen(["cat", mount.at(*cluster, "impact.tsv")], stdout=subprocess.PIPE, text=True)
+    lab.proxy.remove_rule(stalled)
+    assert len(reader.communicate(timeout=60 * SLOW)[0].splitlines()) == 4
