@@ -41,6 +41,7 @@ static const char readme[] =
     "    services/, impact.tsv           who would break if it changed, and why\n"
     "  graph.dot                         all of it for Graphviz; also in a family, in a service\n"
     "  echo V > resources/.../tags/K     tags it; rm untags; service-id moves it into a service\n"
+    "  ln -s x families/F/ID/depends-on/OTHER   ID needs OTHER; rm takes that back\n"
     "  .svcfs/                           this mount: health, freshness, metrics, errors\n"
     "\n"
     "Other rm, rm -rf, find -delete and cp into this tree are refused (EPERM), no harm done; a\n"

@@ -30,7 +30,5 @@ def test_a_transcript_is_run_as_typed(lab):
 def test_who_breaks(lab):
     shown = readme()
     mount = transcript.prepare(lab)
-    if not mount.exists("graph.dot"):
-        pytest.skip("this svcfs knows of no edges")
     assert transcript.normal(transcript.run(mount, transcript.commands(shown))) == transcript.normal(shown), \
         "tools/transcript writes it anew"

@@ -21,7 +21,7 @@ FENCE = "```\n"
 # Ids, claims, hashes; the port of the laboratory's MariaDB.
 _MADE_UP = re.compile(r"(?<![0-9a-f])(?=[a-z]*[0-9])[0-9a-f]{8,}(?![0-9a-z])|(?<=127\.0\.0\.1:)[0-9]+")
 # On a terminal of that width ls makes columns; here nothing is one.
-_LIKE_A_TERMINAL = 'ls() { command ls -C -w 120 "$@"; }; shopt -s expand_aliases\n'
+_LIKE_A_TERMINAL = 'ls() { command ls -C -T 0 -w 120 "$@"; }; shopt -s expand_aliases\n'
 _MARK = "\x1e"
 
 
@@ -50,8 +50,10 @@ def prepare(lab):
     for family, service in ((FAMILY, "blog"), (SHARED, "news")):
         maker.provision(family, service)
     maker.stop()
-    mount = lab.mount(refresh=3600)
+    mount = lab.mount(refresh=3600, describe=900)
     mount.refresh()
+    # Whoever reads this waits until all is described; what is known by that alone stands in resources/ then, too.
+    mount.read("resources", "ecs", "cluster", lab.account.cluster, "impact.tsv")
     return mount
 
 
