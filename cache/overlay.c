@@ -19,6 +19,7 @@
 
 enum { PUT_MAX_MS = 60 * 60 * 1000, DROPPED_MAX_MS = 10 * 60 * 1000 };
 enum { PAST_MAX = 256 };
+#define ABSENT "\n" /* stands for the value of what was not there: no tag's value */
 enum { GONE_MIN_MS = 10 * 60 * 1000, GONE_MAX_MS = 24 * 60 * 60 * 1000 };
 
 int overlay_init(struct overlay *o)
@@ -202,10 +203,15 @@ static void add_past(struct past *p, uint64_t hash)
     p->hashes[p->n++] = hash;
 }
 
-static void add_past_tags(struct past *p, const struct index_tag *tags, size_t n)
+/* What tags were told before now is put in their place: also that keys of now were not there. */
+static void add_past_tags(struct past *p, const struct index_tag *tags, size_t n,
+                          const struct index_tag *now, size_t n_now)
 {
     for (size_t i = 0; i < n; i++)
         add_past(p, hash_tag(tags[i].key, tags[i].value));
+    for (size_t i = 0; i < n_now; i++)
+        if (!tag_value(tags, n, now[i].key))
+            add_past(p, hash_tag(now[i].key, ABSENT));
 }
 
 /* Tags, then keys without a value, then the past (may be NULL), all copied into one allocation.
@@ -281,9 +287,9 @@ int overlay_put(struct overlay *o, const char *key, const struct index_tag *tags
     if (past.n > 0)
         memcpy(past.hashes, before->past, past.n * sizeof(past.hashes[0]));
     if (before && !before->gone)
-        add_past_tags(&past, before->tags, before->n_tags);
+        add_past_tags(&past, before->tags, before->n_tags, tags, n_tags);
     if (known)
-        add_past_tags(&past, known->tags, known->n_tags);
+        add_past_tags(&past, known->tags, known->n_tags, tags, n_tags);
     struct overlay_entry *e = entry_new(all, n_tags, n - n_tags, &past, now_ms);
     if (e)
         e->listed = known && !(before && before->gone);
@@ -465,14 +471,15 @@ static bool shows(const struct raw_resource *r, const struct overlay_entry *e, i
     return true;
 }
 
-/* Whether r has a value that was written after e, by somebody else. */
+/* Whether r has a value that was written after e by somebody else, or lacks what was there before
+ * as well. */
 static bool knows_more(const struct raw_resource *r, const struct overlay_entry *e)
 {
     for (size_t i = 0; i < e->n_tags + e->n_dropped; i++) {
         const char *value = tag_value(r->tags, r->n_tags, e->tags[i].key);
         const char *own = i < e->n_tags ? e->tags[i].value : NULL;
-        if (value && !(own && streq(own, value)) &&
-            !is_past(e->past, e->n_past, hash_tag(e->tags[i].key, value)))
+        bool other = value ? !own || !streq(own, value) : own && e->listed;
+        if (other && !is_past(e->past, e->n_past, hash_tag(e->tags[i].key, value ? value : ABSENT)))
             return true;
     }
     return false;

@@ -2,6 +2,7 @@
  * All run as an operation does (request.h). */
 #pragma once
 
+#include "fs/detour.h"
 #include "fs/kind.h"
 #include "fs/request.h"
 
@@ -10,6 +11,10 @@ int ops_refuse_removal(struct request *r, const char *why);
 /* What the name stands for, as a LOOKUP has told the kernel; its ino is 0 where it does not know
  * it. 0, -ENOENT. */
 int ops_victim(struct request *r, struct place *dir, struct fuse_entry_param *ret);
+
+/* Answers of an errand that went well: with the entry that was made, or that it is gone. */
+void ops_answer_made(struct request *r, const struct errand *done);
+void ops_answer_removed(struct request *r, const struct errand *done);
 
 /* ops_tag.c: of a file in tags/ */
 int tag_unlink(struct request *r);

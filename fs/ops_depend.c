@@ -7,7 +7,6 @@
 #include "cache/lookup.h"
 #include "fs/access.h"
 #include "fs/detour.h"
-#include "fs/entry.h"
 #include "fs/guard.h"
 #include "fs/notify.h"
 #include "fs/ops.h"
@@ -38,27 +37,6 @@ static int remove_need(struct errand *e)
     if (rc == -EPERM)
         guard_refuse(e->fs->guard, e->tid);
     return rc;
-}
-
-static void answer_symlink(struct request *r, const struct errand *done _unused_)
-{
-    struct place dir _cleanup_place_ = {0};
-    struct fuse_entry_param e;
-    struct key key;
-    int rc = place_open(r, &dir);
-
-    r->epoch = dir.epoch;
-    rc = rc ? rc : kind_find(&dir, r->name, &key);
-    rc = rc ? rc : entry_make(&dir, r->node, &key, &e, &r->fault);
-    if (rc)
-        request_fail(r, rc < 0 ? rc : -EIO);
-    else
-        entry_reply(r, &e);
-}
-
-static void answer_unlink(struct request *r, const struct errand *done _unused_)
-{
-    fuse_reply_err(r->req, 0);
 }
 
 /* Strings of the errand; its directory is dir. */
@@ -92,7 +70,7 @@ static int check_directory(struct request *r, struct place *dir)
 
 static int run_symlink(struct request *r)
 {
-    struct errand e = {.run = add_need, .answer = answer_symlink};
+    struct errand e = {.run = add_need, .answer = ops_answer_made};
     struct place dir _cleanup_place_ = {0};
     const struct index_service *other;
     int rc;
@@ -123,7 +101,7 @@ void ops_symlink(fuse_req_t req, const char *target _unused_, fuse_ino_t parent,
 
 int depend_unlink(struct request *r)
 {
-    struct errand e = {.run = remove_need, .answer = answer_unlink};
+    struct errand e = {.run = remove_need, .answer = ops_answer_removed};
     struct place dir _cleanup_place_ = {0};
     const char *other;
     int rc = r->key.deleting ? ops_refuse_removal(r, "the service is being torn down")

@@ -41,14 +41,9 @@ static int untag(struct errand *e)
     return rc;
 }
 
-static void answer_unlink(struct request *r, const struct errand *done _unused_)
-{
-    fuse_reply_err(r->req, 0);
-}
-
 int tag_unlink(struct request *r)
 {
-    struct errand e = {.run = untag, .answer = answer_unlink};
+    struct errand e = {.run = untag, .answer = ops_answer_removed};
     struct place dir _cleanup_place_ = {0};
     char key[TREE_TAG_KEY_SIZE];
     int rc = access_check(r, W_OK | X_OK);

@@ -68,8 +68,8 @@ static int make_service(struct errand *e)
     return provision_mkdir(e->fs->provision, e->family, e->id, &who, e->cancel, &e->fault);
 }
 
-/* The service is in the snapshot by now (provision.h); unless it went again as fast. */
-static void answer_mkdir(struct request *r, const struct errand *done _unused_)
+/* It is in the snapshot by now (provision.h); unless it went again as fast. */
+void ops_answer_made(struct request *r, const struct errand *done _unused_)
 {
     struct place dir _cleanup_place_ = {0};
     struct fuse_entry_param e;
@@ -85,9 +85,14 @@ static void answer_mkdir(struct request *r, const struct errand *done _unused_)
         entry_reply(r, &e);
 }
 
+void ops_answer_removed(struct request *r, const struct errand *done _unused_)
+{
+    fuse_reply_err(r->req, 0);
+}
+
 static int run_mkdir(struct request *r)
 {
-    struct errand e = {.run = make_service, .answer = answer_mkdir};
+    struct errand e = {.run = make_service, .answer = ops_answer_made};
     int rc;
 
     if (detour_continue(r))

@@ -147,6 +147,13 @@ static int name_failed(struct depend *d, const struct tag_target *t)
     return fault_prefix(d->f, t->fault.err, "%s", t->arn);
 }
 
+/* Whether the resource is one to copy to. */
+static bool takes_copy(const struct depend *d, const struct anchor *a,
+                       const struct index_resource *r)
+{
+    return r->has_arn && r != a->resource && !ids_have(&d->refused, r->key);
+}
+
 /* Everything but the anchor. What is gone needs no tags. */
 static int write_copies(struct depend *d, const struct anchor *a, const struct wanted *w)
 {
@@ -157,21 +164,25 @@ static int write_copies(struct depend *d, const struct anchor *a, const struct w
     if (!targets)
         return depend_no_memory(d);
     for (size_t i = 0; i < d->s->n_resources; i++)
-        if (d->s->resources[i]->has_arn && d->s->resources[i] != a->resource)
+        if (takes_copy(d, a, d->s->resources[i]))
             targets[n++] = (struct tag_target){.arn = d->s->resources[i]->key,
                                                .of = (void *)d->s->resources[i]};
     if (n > 0)
         tag_write(d->p->aws, &d->ctx, targets, n, w->set, w->unset, NULL);
-    for (size_t i = 0; r == 0 && i < n; i++)
-        if (!targets[i].done && targets[i].fault.err != -ENOENT)
-            r = name_failed(d, &targets[i]);
+    for (size_t i = 0; i < n; i++) {
+        if (targets[i].done || targets[i].fault.err == -ENOENT)
+            continue;
+        r = r < 0 ? r : name_failed(d, &targets[i]);
+        if (!targets[i].changed && ids_add(&d->refused, targets[i].arn) < 0)
+            return depend_no_memory(d);
+    }
     int e = show(d, targets, n, w);
     return r < 0 ? r : e;
 }
 
 /* --- one attempt --- */
 
-/* After a failure with d->f: the tags as they were. */
+/* After a failure with d->f: the tags as they were, wherever something was written. */
 static int take_back(struct depend *d, const struct ids *before, int err, bool copies)
 {
     _cleanup_anchor_ struct anchor a = {0};
@@ -182,7 +193,9 @@ static int take_back(struct depend *d, const struct ids *before, int err, bool c
     undo.ctx.cancel = NULL;
     int e = depend_read_anchor(&undo, d->s, &a);
 
-    if (e == 0) { /* what others wrote meanwhile stays */
+    if (e == 0 && !copies && !ids_have(&a.ids, d->need->other))
+        return err; /* nothing was written at all */
+    if (e == 0) {   /* what others wrote meanwhile stays */
         if (!ids_have(before, d->need->other))
             ids_remove(&a.ids, d->need->other);
         e = make_wanted(&undo, &a.ids, &a, &w);
@@ -191,6 +204,7 @@ static int take_back(struct depend *d, const struct ids *before, int err, bool c
         e = write_anchor(&undo, &a, &w);
     if (e == 0 && copies)
         e = write_copies(&undo, &a, &w);
+    d->refused = undo.refused;
     return e < 0 ? fault_prefix(d->f, err, "%s is not taken back everywhere (%s); `rm` does that",
                                 d->need->other, f.message)
                  : err;
@@ -267,12 +281,13 @@ static int attempt(struct depend *d, bool first)
         return e;
     e = write_anchor(d, &a, &w);
     int64_t written_ms = now_ms(d->p);
-    if (e == 0 && d->need->add && (e = depend_check_circle(d)) < 0)
-        return take_back(d, &before, e, false);
+    if (e == 0 && d->need->add)
+        e = depend_check_circle(d);
+    bool copies = e == 0;
     if (e == 0)
         e = write_copies(d, &a, &w);
     if (e < 0 && d->need->add)
-        return take_back(d, &before, e, true);
+        return take_back(d, &before, e, copies);
     return e < 0 ? e : verify(d, &a.ids, written_ms);
 }
 
@@ -360,6 +375,7 @@ int provision_depend(struct provision *p, const struct provision_need *need, str
     e = run(&d);
     cache_flush(p->cache);
     end(&d);
+    ids_done(&d.refused);
     if (e < 0 && own.err)
         fault_copy(f, &own);
     return e;

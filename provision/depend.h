@@ -12,6 +12,7 @@ struct depend {
     const struct snapshot *snap;
     const struct index_service *s;
     struct fault *f;
+    struct ids refused; /* keys of resources on which nothing was written */
 };
 
 /* Where a service's dependencies stand, and what they are there now. */

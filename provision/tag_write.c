@@ -107,19 +107,32 @@ static void run_all(struct aws_client *c, const struct aws_ctx *ctx, struct tag_
     }
 }
 
+/* A refusal (4xx) is clear; after everything else it may have been done. */
+static void note_changed(struct tag_target *targets, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct fault *f = &targets[i].fault;
+        targets[i].changed |= !f->err || f->http_status < 400 || f->http_status >= 500;
+    }
+}
+
 int tag_write(struct aws_client *c, const struct aws_ctx *ctx, struct tag_target *targets, size_t n,
               json_t *set, json_t *unset, struct fault *f)
 {
     int r = 0;
 
     for (size_t i = 0; i < n; i++) {
-        targets[i].done = false;
+        targets[i].changed = targets[i].done = false;
         targets[i].fault = FAULT_INIT;
     }
-    if (json_object_size(set) > 0)
+    if (json_object_size(set) > 0) {
         run_all(c, ctx, targets, n, set, NULL);
-    if (json_array_size(unset) > 0)
+        note_changed(targets, n);
+    }
+    if (json_array_size(unset) > 0) {
         run_all(c, ctx, targets, n, NULL, unset);
+        note_changed(targets, n);
+    }
     for (size_t i = 0; i < n; i++) {
         targets[i].done = !targets[i].fault.err;
         if (!targets[i].done && r == 0)
@@ -133,6 +146,7 @@ int tag_write_owner(struct aws_client *c, const struct aws_ctx *ctx, struct tag_
 {
     struct batch b = {c, ctx, target, 1, set, NULL};
 
+    target->changed = false;
     target->fault = FAULT_INIT;
     if (json_object_size(set) > 0)
         ask_owner(&b, target);
@@ -140,6 +154,7 @@ int tag_write_owner(struct aws_client *c, const struct aws_ctx *ctx, struct tag_
     b.unset = unset;
     if (!target->fault.err && json_array_size(unset) > 0)
         ask_owner(&b, target);
+    note_changed(target, 1);
     target->done = !target->fault.err;
     return target->done ? 0 : fault_copy(f, &target->fault);
 }

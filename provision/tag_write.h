@@ -6,8 +6,9 @@
 
 struct tag_target {
     const char *arn;
-    void *of;  /* the caller's */
-    bool done; /* changed as asked; where not, why: */
+    void *of;     /* the caller's */
+    bool changed; /* something of it was changed, or may have been */
+    bool done;    /* changed as asked; where not, why: */
     struct fault fault;
 };
 

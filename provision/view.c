@@ -261,16 +261,18 @@ static int append_text(const char *text, size_t size, void *out)
 /* Takes record; NULL: no memory. Without the lock: most of it is the snapshot's. */
 static json_t *document(const struct service_view *v, const struct index_service *s, json_t *record)
 {
-    json_t *outputs = json_object();
+    json_t *outputs = json_object(), *depends = json_array();
 
+    for (size_t i = 0; i < s->n_depends; i++)
+        json_array_append_new(depends, json_string(s->depends[i]));
     for (size_t i = 0; i < v->n_outputs; i++)
         json_object_set_new(outputs, v->outputs[i].name, json_string(v->outputs[i].value));
-    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:o, s:o, s:o}", "id", s->id,
+    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:o, s:o, s:o, s:o}", "id", s->id,
                      "family", s->family->id, "status", service_status_name(v->status), "managed",
                      !json_is_null(record) || s->managed, "created", time_json(v->created_wall_ms),
                      "changed", time_json(v->changed_wall_ms), "checked",
-                     time_json(v->checked_wall_ms), "error", v->error, "outputs", outputs, "record",
-                     record, "resources", resources_json(s));
+                     time_json(v->checked_wall_ms), "error", v->error, "outputs", outputs,
+                     "dependsOn", depends, "record", record, "resources", resources_json(s));
 }
 
 int provision_document(struct provision *p, const struct index_service *service, struct buf *out)

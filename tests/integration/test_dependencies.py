@@ -1,5 +1,6 @@
 """Dependencies: ln -s and rm in depends-on/, seen from both ends, on every resource, through two mounts at once."""
 import errno
+import json
 import os
 import subprocess
 import time
@@ -71,7 +72,7 @@ def test_add_list_and_remove(lab, mount):
     here, there = ("families", FAMILY, "legacy1", "depends-on", "shop"), ("families", "shops", "shop", "dependents", "legacy1")
     assert os.readlink(mount.at(*here)) == "../../../shops/shop" and mount.read(*here, "status") == "unmanaged\n"
     assert os.readlink(mount.at(*there)) == f"../../../{FAMILY}/legacy1/service.json"
-    assert '"legacy1"' in mount.read(*there)
+    assert json.loads(mount.read(*there))["dependsOn"] == ["shop"]
     check_everywhere(lab, "legacy1", ["shop"])
     assert link(mount, "legacy1", "legacy2") == 0
     assert link(mount, "legacy1", "legacy2") == E.EEXIST
@@ -280,10 +281,15 @@ def test_a_failure_in_between_is_taken_back(lab, mount):
     before = all_of(lab, "legacy1")
     fail()
     assert link(mount, "legacy1", "shop") == E.EACCES
-    assert ":secret:" in mount.read(".svcfs", "errors")
+    errors = mount.read(".svcfs", "errors")
+    assert ":secret:" in errors and "taken back" not in errors
     lab.proxy.clear_rules()
-    assert needs(mount, "legacy1") == [] or unlink(mount, "legacy1", "shop") == 0
-    assert all_of(lab, "legacy1") == before
+    assert needs(mount, "legacy1") == [] and all_of(lab, "legacy1") == before
+    # refused at the first resource, and nothing at all is written
+    refused = lab.proxy.rule("*:*", where=lambda r: r.is_write and r.action != "GetResources", error=(403, "AccessDenied", "no"))
+    assert link(mount, "legacy1", "shop") == E.EACCES and refused.hits == 2
+    assert "taken back" not in mount.read(".svcfs", "errors")
+    lab.proxy.clear_rules()
     assert link(mount, "legacy1", "shop") == 0
     check_everywhere(lab, "legacy1", ["shop"])
     fail()

@@ -331,6 +331,66 @@ static void test_put(void **state)
     assert_int_equal(map_size(w->overlay.entries), 0);
 }
 
+static bool retagged(struct world *w, const char *key, const char *value)
+{
+    const struct index_tag change = {key, value};
+
+    return overlay_retag(&w->overlay, SG("sg-1"), &change, 1, NULL, 0, w->swept, 1000) == 0;
+}
+
+/* Single tags: over what the overlay has, else over what was swept, else over the base. */
+static void test_retag(void **state)
+{
+    static const struct index_tag base[] = {{"Name", "x"}}, change[] = {{"a", "b"}, {"Name", NULL}};
+    _cleanup_world_ struct world *w = world_new();
+    (void)state;
+
+    assert_int_equal(overlay_retag(&w->overlay, SG("sg-2"), change, 1, base, 1, w->swept, 1000), 0);
+    assert_int_equal(overlay_retag(&w->overlay, SG("sg-3"), change, 2, base, 1, w->swept, 1000), 0);
+    world_add(w, SG("sg-1"), FAMILY("wp"), SERVICE("n1"), "Name=x");
+    assert_true(retagged(w, "a", "1") && retagged(w, "b", "2") && retagged(w, "Name", NULL));
+    _cleanup_snapshot_ const struct snapshot *s = world_build(w);
+    const struct index_resource *r = at(s, "ec2", "security-group", "sg-1");
+    assert_string_equal(index_tag(r, "a"), "1");
+    assert_string_equal(index_tag(r, "b"), "2");
+    assert_string_equal(index_tag(r, "service-id"), "n1");
+    assert_null(index_tag(r, "Name"));
+    assert_string_equal(index_tag(at(s, "ec2", "security-group", "sg-2"), "Name"), "x");
+    assert_int_equal(at(s, "ec2", "security-group", "sg-3")->n_tags, 1);
+    assert_int_equal(overlay_gone(&w->overlay, SG("sg-1"), w->swept, 1000), 0);
+    assert_true(retagged(w, "a", "3")); /* it stays gone */
+    _cleanup_snapshot_ const struct snapshot *gone = world_build(w);
+    assert_null(at(gone, "ec2", "security-group", "sg-1"));
+}
+
+/* What a sweep shows of a tag that was a, and on which b and then c were put; and whether the
+ * overlay then gives way. */
+static void test_written_by_others(void **state)
+{
+    static const struct {
+        const char *shown;
+        bool settled;
+    } cases[] = {{"k=a", false}, {"k=b", false}, {"k=c", true}, {"k=d", true}, {"x=y", true}};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_world_ struct world *w = world_new();
+        world_add(w, SG("sg-1"), FAMILY("wp"), "k=a");
+        assert_true(retagged(w, "k", "b") && retagged(w, "k", "c"));
+        world_add(w, SG("sg-1"), FAMILY("wp"), cases[i].shown);
+        settle(w, 2000);
+        assert_int_equal(map_size(w->overlay.entries), cases[i].settled ? 0 : 1);
+    }
+    /* one that was not there before: that it is not there yet says nothing, for a while */
+    _cleanup_world_ struct world *w = world_new();
+    world_add(w, SG("sg-1"), FAMILY("wp"));
+    assert_true(retagged(w, "k", "b"));
+    settle(w, 2000);
+    assert_int_equal(map_size(w->overlay.entries), 1);
+    settle(w, 1001 + 10 * MINUTE);
+    assert_int_equal(map_size(w->overlay.entries), 0);
+}
+
 /* A tag that was taken away must not come back with a sweep that has not heard of it. */
 static void test_untag(void **state)
 {
@@ -550,6 +610,8 @@ int main(void)
         cmocka_unit_test(test_records),
         cmocka_unit_test(test_ghosts),
         cmocka_unit_test(test_put),
+        cmocka_unit_test(test_retag),
+        cmocka_unit_test(test_written_by_others),
         cmocka_unit_test(test_untag),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_groups),
