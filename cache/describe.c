@@ -20,7 +20,7 @@
 #include "base/str.h"
 #include "cache/edges.h"
 
-enum { JOBS = 16, BEHIND_JOBS = 4, PASSES = 6 };
+enum { JOBS = 16, BEHIND_JOBS = 4, PASSES = 6, TEXT_MAX = 64 << 20 };
 
 /* --- entries --- */
 
@@ -112,18 +112,6 @@ void describe_entry_read(struct describe *d, struct describe_entry *e)
     list(d, e);
 }
 
-/* The texts that were read longest ago make room; never the one that just came. */
-static void make_room(struct describe *d)
-{
-    while (d->text_bytes > DESCRIBE_TEXT_MAX && d->oldest != d->newest) {
-        struct describe_entry *e = d->oldest;
-        const struct description *rest = description_without_text(e->what);
-
-        forget(d, e);
-        e->what = rest; /* without memory: all of it */
-    }
-}
-
 bool describe_entry_set(struct describe *d, struct describe_entry *e,
                         const struct description *what)
 {
@@ -139,9 +127,23 @@ bool describe_entry_set(struct describe *d, struct describe_entry *e,
     if (what) {
         list(d, e);
         d->text_bytes += what->len;
-        make_room(d);
     }
     return other;
+}
+
+void describe_make_room(struct describe *d, const char *first)
+{
+    struct describe_entry *asked = describe_entry_get(d, first);
+
+    if (asked && asked->what && asked->what->text)
+        describe_entry_read(d, asked);
+    while (d->text_bytes > d->text_max && d->oldest != d->newest) {
+        struct describe_entry *e = d->oldest;
+        const struct description *rest = description_without_text(e->what);
+
+        forget(d, e);
+        e->what = rest; /* without memory: all of it */
+    }
 }
 
 void describe_entry_fail(struct describe_entry *e, struct describe_failure *failure)
@@ -387,6 +389,7 @@ int describe_new(struct describe **ret, const struct describe_options *o, struct
     d->clock = aws_client_clock(o->aws);
     d->every_ms = o->every_ms;
     d->ttl_ms = o->ttl_ms;
+    d->text_max = o->text_max ? o->text_max : TEXT_MAX;
     pthread_mutex_init(&d->lock, NULL);
     pthread_cond_init(&d->changed, NULL);
     d->stop = cancel_new();

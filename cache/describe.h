@@ -21,6 +21,7 @@ struct describe_options {
     struct cache *cache; /* borrowed for the store's life */
     int64_t every_ms;    /* between rounds over everything that has edges; 0: only what is read */
     int64_t ttl_ms;      /* what is read when it is older is fetched anew */
+    size_t text_max;     /* bytes of texts that are kept; 0: 64 MiB */
 };
 /* Registers with the cache: before cache_start. */
 int describe_new(struct describe **ret, const struct describe_options *o, struct fault *f);

@@ -8,15 +8,14 @@
 #include "base/jobs.h"
 #include "base/map.h"
 #include "cache/describe.h"
+#include "cache/description.h"
 #include "cache/lookup.h"
 
 enum {
     DESCRIBE_OBSERVERS = 4,
-    DESCRIBE_SINGLES = 4,
     DESCRIBE_ERROR_MS = 10 * 1000,    /* so long a failure is the answer to who reads */
     DESCRIBE_AGAIN_MS = 60 * 1000,    /* so long a round leaves it alone */
     DESCRIBE_OLD_MS = 15 * 60 * 1000, /* older than this, and refused: it is not shown any more */
-    DESCRIBE_TEXT_MAX = 64 << 20,     /* bytes of texts that are kept */
 };
 
 /* A failure, shared by all that it met. */
@@ -43,6 +42,7 @@ struct describe {
     struct cache *cache;
     struct clock *clock;
     int64_t every_ms, ttl_ms;
+    size_t text_max;
     struct cancel *stop;
     struct jobs *jobs;   /* what somebody waits for */
     struct jobs *behind; /* what was given though it is old */
@@ -63,11 +63,6 @@ struct describe {
     bool published; /* a snapshot, since the last round began */
     unsigned running_passes;
     uint64_t rounds; /* that are over */
-    /* Of which that is asked for one by one, or all at once, one was asked for, and when. */
-    struct {
-        const struct describe_row *row;
-        int64_t at_ms;
-    } singles[DESCRIBE_SINGLES];
 };
 
 /* What one call is to describe: marked as being fetched, until describe_fetch has ended. */
@@ -88,18 +83,13 @@ bool describe_entry_gone(const struct describe_entry *e); /* as describe_gone; o
 /* Takes what over (NULL: none). Whether it is another one than before. */
 bool describe_entry_set(struct describe *d, struct describe_entry *e,
                         const struct description *what);
+/* After a batch: the texts that were read longest ago go until all fit, but never the one that was
+ * asked for. */
+void describe_make_room(struct describe *d, const char *first);
 void describe_entry_fail(struct describe_entry *e, struct describe_failure *failure);
 void describe_entry_read(struct describe *d, struct describe_entry *e);
 struct describe_failure *describe_failure_new(const struct fault *f);
 void describe_failure_unref(struct describe_failure *f);
-
-/* description.c: NULL: no memory. text NULL: none, but len and hash are kept. */
-const struct description *description_new(const struct describe_row *row, const char *key,
-                                          json_t *properties);
-const struct description *description_without_text(const struct description *d);
-bool description_same(const struct description *a, const struct description *b);
-void description_set_changed(const struct description *d,
-                             int64_t wall_ms); /* before it is shared */
 
 /* describe_fetch.c */
 /* Locked. The batch that describes r: with those of its type that need it, its family's first. 0,

@@ -1,7 +1,8 @@
 /* A description: one block of memory, with all that it points to. */
-#include "cache/describe_private.h"
+#include "cache/description.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/arena.h"

@@ -88,6 +88,7 @@ static void test_options_bad(void **state _unused_)
         {"/ /tmp", "/tmp"},
         {"-o refresh=soon /", "refresh"},
         {"-o refresh=0 /", "refresh"},
+        {"-o describe=-1 /", "describe"},
         {"-o lease=1e99 /", "lease"},
         {"-o rate_share=-1 /", "rate_share"},
         {"-o rate_share=nan /", "rate_share"},
