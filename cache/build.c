@@ -41,8 +41,8 @@ static void drafts_done(struct build *b)
 static void build_done(struct build *b)
 {
     struct map *const maps[] = {b->keys, b->families, b->family_count, b->types, b->groups};
-    struct edit *const edits[] = {&b->resources, &b->links,       &b->ids,     &b->needs,
-                                  &b->problems,  &b->group_words, &b->untagged};
+    struct edit *const edits[] = {&b->resources, &b->links,    &b->ids,        &b->needs,
+                                  &b->problems,  &b->untagged, &b->group_words};
 
     drafts_done(b);
     for (size_t i = 0; i < ARRAY_SIZE(maps); i++)

@@ -414,7 +414,7 @@ int finish_listings(struct build *b)
     p->unplaced = b->unplaced || hidden->unplaced; /* a patch does not look whether all went */
     p->strays = b->strays || hidden->strays;       /* neither here */
     p->contested = b->contested;
-    return s->resources && s->services && p->ids && p->needs && p->untagged ? 0 : -ENOMEM;
+    return s->resources && s->services && p->ids && p->untagged && p->needs ? 0 : -ENOMEM;
 }
 
 int finish_problems(struct build *b)

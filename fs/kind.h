@@ -25,9 +25,9 @@ enum kind_flags {
     KIND_F_WRITE = 128,    /* may be opened for writing */
     KIND_F_NEGATIVE = 256, /* a directory: that a name is not in it is cached, too */
     KIND_F_LONG = 512,     /* of thousands of lines: not written only because it is listed; kept */
-    KIND_F_SHARED = 1024,  /* one node that stands in many directories below its parent, under the
+    KIND_F_FETCHED = 1024, /* LOOKUP and READDIRPLUS answer without it; GETATTR, OPEN, READ wait */
+    KIND_F_SHARED = 2048,  /* one node that stands in many directories below its parent, under the
                               same name: links that say the same, so that one READLINK is enough */
-    KIND_F_FETCHED = 2048, /* LOOKUP and READDIRPLUS answer without it; GETATTR, OPEN, READ wait */
 };
 
 typedef int (*list_fn)(void *arg, const struct key *key, const char *name);

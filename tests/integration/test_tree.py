@@ -12,8 +12,8 @@ from tests.lib.process import wait_until
 
 
 def test_root_and_families(lab, mount):
-    assert mount.ls() == [".svcfs", "README", "by-status", "by-type", "deleting", "families", "graph.dot", "groups", "resources",
-                          "services", "untagged"]
+    assert mount.ls() == [".svcfs", "README", "by-status", "by-type", "deleting", "families", "graph.dot", "groups",
+                          "resources", "services", "untagged"]
     assert mount.ls("families") == ["shops", FAMILY, SHARED]
     assert mount.ids(FAMILY) == ["legacy1", "legacy2"] and mount.ids("shops") == ["shop"]
     assert mount.ls("services") == ["legacy1", "legacy2", "shop"]

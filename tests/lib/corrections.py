@@ -79,6 +79,7 @@ class Corrections:
             self._young = {}                        # (what, id) of what was made through the proxy -> looks left
             self._draining = {}                     # (cluster, name) -> looks left
             self._ecs_tokens = {}                   # (cluster, name) -> clientToken
+            self._created = {}                      # ARN of a service -> when it was first looked at
             self._access_points = {}                # ClientToken -> id
             self._going_targets = {}                # mount target id -> (description, looks left)
             self.scheduled_secrets = set()          # ARNs
@@ -576,7 +577,8 @@ class Corrections:
         """The service as AWS would show it. count: this is a look that brings it on."""
         cluster, name = self._short(service.get("clusterArn")), service["serviceName"]
         wanted = service.get("desiredCount", 0)
-        service.setdefault("createdAt", time.time())
+        with self._lock:    # moto has none; it is the same at each look
+            service.setdefault("createdAt", self._created.setdefault(service["serviceArn"], time.time()))
         if service["status"] != "ACTIVE":
             with self._lock:
                 if (cluster, name) in self._draining:

@@ -192,6 +192,7 @@ static struct scene *scene_new(int64_t every_ms, size_t text_max)
     const struct cache_options o = {.aws = s->client,
                                     .family_tag = "service-family",
                                     .service_tag = "service-id",
+                                    .dependency_tag = "service-dependency",
                                     .account = "123456789012",
                                     .region = "eu-central-1",
                                     .partition = "aws",
