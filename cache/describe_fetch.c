@@ -76,29 +76,11 @@ static size_t place_in(const struct index_type *t, const struct index_resource *
     return low;
 }
 
-/* Whether one was asked for alone not long ago; if not, it is noted that one is now. */
-static bool asked_before(struct describe *d, const struct describe_row *row)
+/* How many at most. What is asked for one by one or all at once: all, since nobody can tell on
+ * which page one is. */
+static size_t room(const struct describe_row *row, const struct index_type *t)
 {
-    int64_t now = d->clock->monotonic_ms(d->clock);
-    size_t i = 0;
-
-    while (i + 1 < DESCRIBE_SINGLES && d->singles[i].row && d->singles[i].row != row)
-        i++;
-    if (d->singles[i].row == row && now < d->singles[i].at_ms + d->ttl_ms)
-        return true;
-    d->singles[i].row = row;
-    d->singles[i].at_ms = now;
-    return false;
-}
-
-/* How many at most. What is asked for one by one or all at once: all where they fit on a page;
- * else the first reader's alone, and all when a second one comes soon after. */
-static size_t room(struct describe *d, const struct describe_row *row, const struct index_type *t,
-                   bool behind)
-{
-    if (row->put != DESCRIBE_ONE_OR_ALL)
-        return row->batch;
-    return behind || t->n_resources <= row->batch || asked_before(d, row) ? t->n_resources : 1;
+    return row->put == DESCRIBE_ONE_OR_ALL ? t->n_resources : row->batch;
 }
 
 void describe_batch_drop(struct describe *d, struct describe_batch *b)
@@ -124,7 +106,7 @@ int describe_batch_make(struct describe *d, const struct snapshot *s,
     struct filling f = {d, type, r, &b, 1, need};
 
     if (type)
-        f.max = room(d, b.row, type, behind);
+        f.max = room(b.row, type);
     b.keys = calloc(f.max, sizeof(*b.keys));
     int rc = b.keys ? add(&f, r) : -ENOMEM;
     if (rc == 0 && type && f.max > 1) {

@@ -13,7 +13,6 @@
 
 enum {
     DESCRIBE_OBSERVERS = 4,
-    DESCRIBE_SINGLES = 4,
     DESCRIBE_ERROR_MS = 10 * 1000,    /* so long a failure is the answer to who reads */
     DESCRIBE_AGAIN_MS = 60 * 1000,    /* so long a round leaves it alone */
     DESCRIBE_OLD_MS = 15 * 60 * 1000, /* older than this, and refused: it is not shown any more */
@@ -64,11 +63,6 @@ struct describe {
     bool published; /* a snapshot, since the last round began */
     unsigned running_passes;
     uint64_t rounds; /* that are over */
-    /* Of which that is asked for one by one, or all at once, one was asked for, and when. */
-    struct {
-        const struct describe_row *row;
-        int64_t at_ms;
-    } singles[DESCRIBE_SINGLES];
 };
 
 /* What one call is to describe: marked as being fetched, until describe_fetch has ended. */

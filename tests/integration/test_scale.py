@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.bench.measure import Metrics, Shell, memory_is_paged_out, notificatio
 from tests.bench.scene import ONE_TAG, mkdirs, mount_on, sweeps, wait_swept, write_blueprint
 from tests.bench.soak import Soak
 from tests.bench.stub import Account
-from tests.bench.world import FAMILY_TAG, SERVICE_TAG
+from tests.bench.world import FAMILY_TAG, SERVICE_TAG, place
 from tests.lib.mount import SLOW
 from tests.lib.process import wait_until
 
@@ -184,6 +185,39 @@ def test_the_first_sweep_is_one_chain(scale):
     wait_swept(mount)
     everything = pages(scale.world.matching(OF_FAMILY, ()))
     assert scale.account.chains() == {(OF_FAMILY, ()): everything}
+
+
+# type: how many of it one call describes
+BATCHES = {"ec2:security-group": 200, "elasticfilesystem:file-system": 100, "elasticfilesystem:access-point": 1000,
+           "elasticloadbalancing:targetgroup": 20, "elasticloadbalancing:listener-rule": 20,
+           "elasticloadbalancing:loadbalancer": 20, "ecs:task-definition": 1, "ecs:service": 10, "secretsmanager:secret": 1,
+           "ssm:parameter": 25, "logs:log-group": 50}
+
+
+@pytest.mark.limit(240)
+def test_descriptions_cost_their_batches():
+    """Of 2,000 resources: names nothing, one a call, all not more than each type's batches."""
+    with tempfile.TemporaryDirectory(prefix="svcfs-scale-") as directory, Account(services=200) as account:
+        mount = mount_on(account, directory)
+        try:
+            wait_swept(mount)
+            account.forget()
+            for command in (["ls", "-R", "."], ["find", "."]):
+                subprocess.run(command, cwd=mount.path, stdout=subprocess.DEVNULL, check=True)
+            assert not account.calls()
+            paths = ["/".join(("resources", *place(arn), "properties.json")) for arn in account.world.resources]
+            mount.read(paths[len(paths) // 2])
+            assert len(account.calls()) == 1
+            begun = time.monotonic()
+            for path in paths:
+                mount.read(path)
+            took, types = time.monotonic() - begun, collections.Counter(r.type for r in account.world.resources.values())
+            limit = sum(math.ceil(n / BATCHES[t]) for t, n in types.items())
+            assert len(account.calls()) <= limit, (limit, account.counts())
+            print(f"{len(paths)} resources: {len(account.calls())} calls of {limit}, {took:.1f} s")
+        finally:
+            mount.stop()
+        assert not mount.complaints()
 
 
 def between_sweeps(mount, n):

@@ -105,7 +105,7 @@ def play(servers, batch):
     try:
         say(f"   an account with {len(lab.before['services'])} ECS services, a load balancer, a MariaDB on port {lab.db.port}")
         say("== 4/5 mounting")
-        mount = lab.prepare("svcfs", refresh=5, log_level="info")
+        mount = lab.prepare("svcfs", refresh=5, describe=60, log_level="info")
         say("$ " + " ".join(mount.command()).replace(" -f", "", 1))
         mount.start()
         demo = Demo(lab, mount)
