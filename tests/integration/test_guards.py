@@ -146,7 +146,9 @@ def test_others_may_look_but_not_make(lab):
 def test_copies_out_work_and_change_nothing(lab, mount):
     writes = len(lab.writes())
     target = os.path.join(lab.directory, "copy")
-    mount.sh("ls groups")   # until they are known, resources/ grows by their members, and tar says so
+    # Until groups and edges are known resources/ grows by what only they name, and tar says so.
+    mount.sh("ls groups")
+    mount.read("resources", "ecs", "cluster", lab.account.cluster, "impact.tsv")
     for command in (f"cp -r families/shops {target}", f"tar cf {target}.tar families resources",
                     "grep -r eu-central-1 resources >/dev/null", "find -L families services groups resources >/dev/null"):
         done = mount.sh(command, timeout=90)
