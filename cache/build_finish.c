@@ -325,17 +325,6 @@ int finish_services(struct build *b)
 
 /* --- families --- */
 
-/* What carries the tag of a family that is nothing else is shared by nobody (lookup.h). */
-static int list_unshared(const struct index_family *f, struct list *out)
-{
-    bool nobody = f->n_services + f->n_deleting == 0 && !f->has_blueprint;
-    int e = 0;
-
-    for (size_t i = 0; e == 0 && nobody && i < f->n_shared; i++)
-        e = list_add(out, f->shared[i]);
-    return e;
-}
-
 /* The listings of old (may be NULL), edited. */
 static int finish_family(struct build *b, const struct index_family *old, struct family_draft *f,
                          struct list *out)
@@ -344,7 +333,6 @@ static int finish_family(struct build *b, const struct index_family *old, struct
     struct family_draft untouched = {.label = old ? old->label : NULL,
                                      .has_blueprint = old && old->has_blueprint};
     struct index_family *now = arena_alloc(b->lists, sizeof(*now));
-    bool touched = f;
 
     if (!now)
         return -ENOMEM;
@@ -362,9 +350,6 @@ static int finish_family(struct build *b, const struct index_family *old, struct
     now->shared =
         edit_apply(&f->shared, b->lists, old->shared, old->n_shared, order_by_link, &now->n_shared);
     if (!now->services || !now->deleting || !now->shared)
-        return -ENOMEM;
-    if (touched &&
-        (list_unshared(old, &b->untagged.gone) < 0 || list_unshared(now, &b->untagged.come) < 0))
         return -ENOMEM;
     bool empty = now->n_services + now->n_deleting + now->n_shared == 0;
     return empty && !now->has_blueprint ? 0 : list_add(out, now);
@@ -392,6 +377,19 @@ int finish_families(struct build *b)
 
 /* --- the snapshot --- */
 
+/* Those that carry exactly one of the two tags, whoever they belong to (lookup.h). */
+static int pick_untagged(const struct build *b, const struct list *from, struct list *out)
+{
+    int e = 0;
+
+    for (size_t i = 0; e == 0 && i < from->n; i++) {
+        const struct index_resource *r = from->items[i];
+        if (!index_tag(r, b->in->family_tag) != !index_tag(r, b->in->service_tag))
+            e = list_add(out, r);
+    }
+    return e;
+}
+
 int finish_listings(struct build *b)
 {
     static const struct snapshot_private none;
@@ -401,6 +399,9 @@ int finish_listings(struct build *b)
     struct snapshot_private *p = b->s->private_;
     struct snapshot *s = b->s;
 
+    if (pick_untagged(b, &b->resources.gone, &b->untagged.gone) < 0 ||
+        pick_untagged(b, &b->resources.come, &b->untagged.come) < 0)
+        return -ENOMEM;
     s->resources = edit_apply(&b->resources, b->lists, base->resources, base->n_resources,
                               order_by_key, &s->n_resources);
     s->services = edit_apply(&b->links, b->lists, base->services, base->n_services,

@@ -140,14 +140,6 @@ struct service_draft *draft_service(struct build *b, struct family_draft *f, con
 
 /* --- the pass --- */
 
-/* Its tags name a service, and no family. */
-static int hang_homeless(struct build *b, const struct index_resource *r)
-{
-    int e = problem_come(b, problem_homeless(b, r));
-
-    return e == 0 ? list_add(&b->untagged.come, r) : e;
-}
-
 static int hang(struct build *b, const struct resource_draft *d)
 {
     struct index_resource *r = d->resource;
@@ -161,7 +153,7 @@ static int hang(struct build *b, const struct resource_draft *d)
     }
     b->strays |= tag && (!family || !streq(tag, id));
     if (!family)
-        return id ? hang_homeless(b, r) : 0;
+        return id ? problem_come(b, problem_homeless(b, r)) : 0;
     struct family_draft *f = draft_family(b, family);
     if (!f)
         return -ENOMEM;

@@ -33,9 +33,9 @@ const struct index_type *snapshot_type(const struct index_kind *k, const char *n
 const struct index_resource *snapshot_resource(const struct index_type *t, const char *id);
 const struct index_resource *snapshot_resource_by_key(const struct snapshot *s, const char *key);
 const struct index_group *snapshot_group(const struct snapshot *s, const char *name);
-/* What somebody forgot to tag, sorted by link: what has a service's tag and no family's; and what
- * has the tag of a family that has neither a service nor a blueprint, so that nobody shares it.
- * When links came or went, as the times of index.h. */
+/* What carries exactly one of the two tags, sorted by link: a service's and no family's, or a
+ * family's and no service's. The latter is what families share, too. A record may name such a
+ * resource as its service's all the same. When links came or went, as the times of index.h. */
 const struct index_resource *const *snapshot_untagged(const struct snapshot *s, size_t *ret_n);
 int64_t snapshot_untagged_ms(const struct snapshot *s);
 /* When a type of any service came or went. */

@@ -89,16 +89,6 @@ static int choose_keys(struct build *b)
 
 /* --- what they were --- */
 
-static int leave_untagged(struct build *b, const struct index_resource *old)
-{
-    int e;
-
-    if (!index_tag(old, b->in->service_tag))
-        return 0;
-    e = list_add(&b->untagged.gone, old);
-    return e == 0 ? problem_gone(b, problem_homeless(b, old)) : e;
-}
-
 /* What is left of its service or family stands in a draft of it from now on. */
 static int leave_home(struct build *b, const struct index_resource *old)
 {
@@ -111,7 +101,7 @@ static int leave_home(struct build *b, const struct index_resource *old)
         return draft_service(b, f, old->owner->id) ? 0 : -ENOMEM;
     if (f)
         return list_add(&f->shared.gone, old);
-    return leave_untagged(b, old);
+    return index_tag(old, b->in->service_tag) ? problem_gone(b, problem_homeless(b, old)) : 0;
 }
 
 static int take_out(struct build *b)

@@ -33,7 +33,7 @@ static const char readme[] =
     "  services/ID                       every service, whatever its family\n"
     "  by-status/failed/                 the services of one status; a directory for each word\n"
     "  by-type/ec2.security-group/       the resources of one type\n"
-    "  untagged/                         what was tagged halfway: no family, or an empty one\n"
+    "  untagged/                         what has one of the two tags alone (shared things, too)\n"
     "  groups/                           the account's resource groups\n"
     "  resources/SERVICE/TYPE/ID/        every resource: arn, properties.json, tags/\n"
     "    services/, impact.tsv           who would break if it changed, and why\n"

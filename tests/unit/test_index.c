@@ -168,22 +168,28 @@ static void check_untagged(struct world *w, const char *expected)
 
 static void test_untagged(void **state)
 {
-    char *blueprints[] = {(char *)"lonely", NULL};
     _cleanup_world_ struct world *w = world_new();
     (void)state;
 
     world_add(w, SG("sg-1"), FAMILY("wp"), SERVICE("n1"));
-    world_add(w, SG("sg-2"), FAMILY("wp")); /* shared */
+    world_add(w, SG("sg-0"), "Name=neither");
+    put_record(w, "n1", "c1", "ready", SG("sg-5"));
     check_untagged(w, "");
     world_add(w, SG("sg-4"), SERVICE("n1"));
     world_add(w, "arn:aws:s3:::a", SERVICE(""));
     check_untagged(w, "ec2.security-group.sg-4 s3.bucket.a ");
-    world_add(w, SG("sg-3"), FAMILY("lonely")); /* by nobody */
-    check_untagged(w, "ec2.security-group.sg-3 ec2.security-group.sg-4 s3.bucket.a ");
-    w->in.blueprints = blueprints;
-    check_untagged(w, "ec2.security-group.sg-4 s3.bucket.a ");
-    world_add(w, SG("sg-1"), "Name=neither");
-    check_untagged(w, "ec2.security-group.sg-2 ec2.security-group.sg-4 s3.bucket.a ");
+    world_add(w, SG("sg-2"), FAMILY("wp")); /* shared */
+    world_add(w, SG("sg-3"), FAMILY("lonely"));
+    check_untagged(w, "ec2.security-group.sg-2 ec2.security-group.sg-3 ec2.security-group.sg-4 "
+                      "s3.bucket.a ");
+    world_add(w, SG("sg-2"), FAMILY("wp"), SERVICE("n2"));
+    world_add(w, SG("sg-3"), "Name=neither");
+    world_add(w, SG("sg-4"), SERVICE("n1"), FAMILY("wp"));
+    check_untagged(w, "s3.bucket.a ");
+    world_add(w, SG("sg-5"), SERVICE("n1")); /* the record's, and so its service's */
+    check_untagged(w, "ec2.security-group.sg-5 s3.bucket.a ");
+    world_add(w, SG("sg-5"), FAMILY("wp"));
+    check_untagged(w, "ec2.security-group.sg-5 s3.bucket.a ");
 }
 
 static void test_namesakes(void **state)

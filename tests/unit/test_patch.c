@@ -161,8 +161,27 @@ static void equal(const struct snapshot *a, const struct snapshot *b)
 
 /* --- what index.h promises of pointers and times --- */
 
+/* The links of all that carry one of the two tags alone, as their tags tell. */
+static void check_untagged(const struct snapshot *s)
+{
+    size_t n_listed, n = 0;
+    const struct index_resource *const *list = snapshot_untagged(s, &n_listed);
+
+    for (size_t i = 0; i < s->n_resources; i++) {
+        const struct index_resource *r = s->resources[i];
+        n += !index_tag(r, "service-family") != !index_tag(r, "service-id");
+    }
+    assert_int_equal(n_listed, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(!index_tag(list[i], "service-family") != !index_tag(list[i], "service-id"));
+        assert_ptr_equal(list[i], snapshot_resource_by_key(s, list[i]->key));
+        assert_true(i == 0 || strcmp(list[i - 1]->link, list[i]->link) < 0);
+    }
+}
+
 static void check_up(const struct snapshot *s)
 {
+    check_untagged(s);
     for (size_t i = 0; i < s->private_->n_needs; i++) {
         const struct index_need *need = s->private_->needs[i];
         const struct index_family *f = snapshot_family_by_id(s, need->by->family->id);
