@@ -222,7 +222,61 @@ static bool same_id(const struct asking *k, size_t i, const char *id)
     return streq(k->ids[i], id);
 }
 
-static void give(const struct asking *k, size_t i, json_t *item)
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* A new array of the items' ids, in order: that of the answer is no property. NULL: no memory. */
+static json_t *ordered_ids(const struct describe_more *more, json_t *items)
+{
+    const char **ids = calloc(json_array_size(items) + 1, sizeof(*ids));
+    json_t *all = ids ? json_array() : NULL, *item;
+    size_t i, n = 0;
+    int r = 0;
+
+    json_array_foreach(items, i, item)
+    {
+        const char *id = json_string_value(json_object_get(item, more->named));
+        if (ids && id)
+            ids[n++] = id;
+    }
+    if (ids)
+        qsort(ids, n, sizeof(*ids), compare_texts);
+    for (i = 0; all && r == 0 && i < n; i++)
+        r = json_array_append_new(all, json_string(ids[i]));
+    free(ids);
+    if (r < 0)
+        json_decref(all);
+    return r < 0 ? NULL : all;
+}
+
+/* Adds what only another call tells. */
+static int complete(const struct asking *k, size_t i, json_t *shown, struct fault *f)
+{
+    const struct describe_more *more = k->row->more;
+    json_t *number = json_object_get(shown, more->number);
+    _cleanup_json_ json_t *request = json_pack("{s:s}", k->row->in, k->ids[i]), *items = NULL;
+
+    if (!request)
+        return aws_no_memory(f);
+    if (!json_is_integer(number) || json_integer_value(number) > 0) {
+        int r = aws_pages(k->client, &more->action, k->ctx, request, &more->paging, &items, f);
+        if (r < 0)
+            return r;
+    }
+    return json_object_set_new(shown, more->shown, ordered_ids(more, items)) < 0 ? aws_no_memory(f)
+                                                                                 : 0;
+}
+
+/* An error that may be this one's alone. */
+static bool is_own(int err)
+{
+    return err == -ENOENT || err == -EACCES || err == -EINVAL || err == -EPROTO;
+}
+
+/* ret: the error, where the next ones would meet it, too. */
+static void give(const struct asking *k, size_t i, json_t *item, struct fault *ret)
 {
     const struct describe_row *row = k->row;
     struct fault f = FAULT_INIT;
@@ -233,7 +287,11 @@ static void give(const struct asking *k, size_t i, json_t *item)
         fault_set(&f, -EPROTO, "the answer to %s cannot be read", row->action.name);
     else if (describe_redact(shown) < 0)
         aws_no_memory(&f);
+    else if (row->more)
+        (void)complete(k, i, shown, &f);
     k->fn(k->arg, i, f.err ? NULL : shown, f.err ? &f : NULL);
+    if (row->more && f.err && !is_own(f.err))
+        *ret = f;
 }
 
 static void fail(const struct asking *k, size_t from, size_t n, const struct fault *f)
@@ -273,11 +331,15 @@ static json_t *find_item(const struct asking *k, size_t i, json_t *items)
 
 static void give_all(const struct asking *k, size_t from, size_t n, json_t *items)
 {
-    for (size_t i = from; i < from + n; i++) {
-        json_t *item = find_item(k, i, items);
+    struct fault f = FAULT_INIT;
 
-        if (json_is_object(item))
-            give(k, i, item);
+    for (size_t i = from; i < from + n; i++) {
+        json_t *item = f.err ? NULL : find_item(k, i, items);
+
+        if (f.err)
+            fail(k, i, 1, &f);
+        else if (json_is_object(item))
+            give(k, i, item, &f);
         else
             gone(k, i);
     }

@@ -28,6 +28,15 @@ enum describe_id {
     DESCRIBE_ID_QUEUE /* SQS: the URL made of it */
 };
 
+/* What only a second call tells, one for each item: the ids of things that belong to it. */
+struct describe_more {
+    struct aws_action action; /* takes the item's id as the row's own call does */
+    struct aws_paging paging;
+    const char *named;  /* the member that is an id */
+    const char *shown;  /* as this member of the description, in order */
+    const char *number; /* the member that tells how many there are; of none nothing is asked */
+};
+
 struct describe_row {
     const char *service, *type; /* of the path below resources/ */
     unsigned slashes; /* only keys with so many at least: a classic load balancer has fewer */
@@ -42,6 +51,7 @@ struct describe_row {
     const char *named;        /* the member of an item that is its id */
     const char *gone;         /* error code that says, too, that there is none */
     bool fixed;               /* what is described never changes */
+    const struct describe_more *more; /* or NULL */
 };
 
 /* NULL: nothing describes it. */
@@ -54,7 +64,8 @@ typedef void (*aws_described_fn)(void *arg, size_t i, json_t *properties, const 
 /*
  * Describes n things of one row, row->batch of them at most (with ONE_OR_ALL: any number), all
  * together; calls fn for each of them once. One that is gone, or that AWS refuses as malformed,
- * does not hide the others: then there are more calls. Blocks; any thread.
+ * does not hide the others: then there are more calls. Where row->more, one call for each comes
+ * after, and fn before the next of them. Blocks; any thread.
  */
 void aws_describe(struct aws_client *c, const struct aws_ctx *ctx, const struct describe_row *row,
                   const char *const *keys, size_t n, aws_described_fn fn, void *arg);

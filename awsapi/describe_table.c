@@ -4,6 +4,12 @@
  * ARNs, ECS's 10 services and 100 of all else, RDS's pages 100, SSM's filter 50 values (two for
  * each name), ECR's and CloudWatch Logs' lists 100 and 50. What has no row of its own, but a type
  * that Cloud Control knows, comes from there, one call each; its names are CloudFormation's.
+ *
+ * A file system's description says which mount targets it has: they have neither ARN nor tags, so
+ * nothing else tells. That is one call more for each file system that has some: who reads one of
+ * them causes two calls; a round causes one for a hundred of them, and one for each. (No filter
+ * finds mount targets of several file systems; the descriptions of their network interfaces, which
+ * would come in one call, are prose.) Their security groups come with their interfaces, in batches.
  */
 #include "awsapi/describe_private.h"
 #include "base/macro.h"
@@ -37,6 +43,14 @@
 #define NAME DESCRIBE_ID_NAME
 #define LAST DESCRIBE_ID_LAST
 
+static const struct describe_more mount_targets = {
+    GET(AWS_EFS, "DescribeMountTargets", BUCKET_EFS_READ, "/2015-02-01/mount-targets",
+        "Marker,FileSystemId"),
+    {"Marker", "NextMarker", "MountTargets", NULL},
+    .named = "MountTargetId",
+    .shown = "MountTargets",
+    .number = "NumberOfMountTargets"};
+
 static const struct describe_row rows[] = {
     EC2("security-group", "DescribeSecurityGroups", "group-id", "securityGroupInfo", "groupId"),
     {"ec2", "instance", 0, CALL(AWS_EC2, "DescribeInstances", BUCKET_EC2_READ), DESCRIBE_FILTER,
@@ -59,7 +73,8 @@ static const struct describe_row rows[] = {
      GET(AWS_EFS, "DescribeFileSystems", BUCKET_EFS_READ, "/2015-02-01/file-systems",
          "MaxItems,Marker,FileSystemId"),
      DESCRIBE_ONE_OR_ALL, "FileSystemId", NAME, 100,
-     {"Marker", "NextMarker", "FileSystems", NULL}, .named = "FileSystemId"},
+     {"Marker", "NextMarker", "FileSystems", NULL}, .named = "FileSystemId",
+     .more = &mount_targets},
     {"elasticfilesystem", "access-point", 0,
      GET(AWS_EFS, "DescribeAccessPoints", BUCKET_EFS_READ, "/2015-02-01/access-points",
          "MaxResults,NextToken,AccessPointId"),

@@ -208,7 +208,8 @@ static bool is_outdated(struct describe *d, const struct index_resource *r,
 static bool is_missing(struct describe *d, const struct index_resource *r _unused_,
                        const struct describe_entry *e)
 {
-    return !e || (!e->fetching && !failed_lately(d, e) && !(e->what && e->what->text));
+    return !e ||
+           ((!e->fetching || e->slowly) && !failed_lately(d, e) && !(e->what && e->what->text));
 }
 
 static bool is_old_or_missing(struct describe *d, const struct index_resource *r,
@@ -237,7 +238,7 @@ static int begin(struct describe *d, struct describe_batch *b)
 
     if (f) {
         *f = (struct fetching){d, *b};
-        if (jobs_add(b->behind ? d->behind : d->jobs, fetch_job, f) == 0)
+        if (jobs_add(b->whom == FOR_READER ? d->jobs : d->behind, fetch_job, f) == 0)
             return 0;
         free(f);
     }
@@ -246,10 +247,11 @@ static int begin(struct describe *d, struct describe_batch *b)
 }
 
 static int start(struct describe *d, const struct snapshot *s, const struct index_resource *r,
-                 bool behind)
+                 enum describe_for whom)
 {
     struct describe_batch b;
-    int rc = describe_batch_make(d, s, r, behind ? is_old_or_missing : is_missing, behind, &b);
+    int rc =
+        describe_batch_make(d, s, r, whom == FOR_READER ? is_missing : is_old_or_missing, whom, &b);
 
     return rc ? rc : begin(d, &b);
 }
@@ -259,7 +261,7 @@ static void give(struct describe *d, const struct snapshot *s, const struct inde
                  struct describe_entry *e, const struct description **ret)
 {
     if (is_old_or_missing(d, r, e))
-        (void)start(d, s, r, true);
+        (void)start(d, s, r, FOR_NEXT_READER);
     describe_entry_read(d, e);
     *ret = description_ref(e->what);
 }
@@ -280,11 +282,11 @@ static int want(struct describe *d, const struct snapshot *s, const struct index
         give(d, s, r, e, ret);
         return 0;
     }
-    if (e && e->fetching)
+    if (e && e->fetching && !e->slowly)
         return 1;
     if (e && failed_lately(d, e))
         return fault_copy(f, &e->failure->fault);
-    return start(d, s, r, false) < 0 ? fault_set(f, -ENOMEM, "no memory") : 1;
+    return start(d, s, r, FOR_READER) < 0 ? fault_set(f, -ENOMEM, "no memory") : 1;
 }
 
 int describe_want(struct describe *d, const struct snapshot *s, const struct index_resource *r,

@@ -34,6 +34,7 @@ static int add(struct filling *f, const struct index_resource *r)
     if (!key)
         return -ENOMEM;
     e->fetching = true;
+    e->slowly = b->row->more && b->whom == FOR_ROUND;
     b->keys[b->n++] = key;
     return 0;
 }
@@ -77,9 +78,12 @@ static size_t place_in(const struct index_type *t, const struct index_resource *
 }
 
 /* How many at most. What is asked for one by one or all at once: all, since nobody can tell on
- * which page one is. */
-static size_t room(const struct describe_row *row, const struct index_type *t)
+ * which page one is. What takes a call for each besides: who reads one does not cause all those. */
+static size_t room(const struct describe_row *row, const struct index_type *t,
+                   enum describe_for whom)
 {
+    if (row->more && whom != FOR_ROUND)
+        return 1;
     return row->put == DESCRIBE_ONE_OR_ALL ? t->n_resources : row->batch;
 }
 
@@ -96,17 +100,16 @@ void describe_batch_drop(struct describe *d, struct describe_batch *b)
 }
 
 int describe_batch_make(struct describe *d, const struct snapshot *s,
-                        const struct index_resource *r, describe_need need, bool behind,
+                        const struct index_resource *r, describe_need need, enum describe_for whom,
                         struct describe_batch *ret)
 {
     const struct index_kind *kind = snapshot_kind(s, r->service);
     const struct index_type *type = kind ? snapshot_type(kind, r->type) : NULL;
-    struct describe_batch b = {.row = aws_describe_row(r->service, r->type, r->key),
-                               .behind = behind};
+    struct describe_batch b = {.row = aws_describe_row(r->service, r->type, r->key), .whom = whom};
     struct filling f = {d, type, r, &b, 1, need};
 
     if (type)
-        f.max = room(b.row, type);
+        f.max = room(b.row, type, whom);
     b.keys = calloc(f.max, sizeof(*b.keys));
     int rc = b.keys ? add(&f, r) : -ENOMEM;
     if (rc == 0 && type && f.max > 1) {
@@ -154,6 +157,12 @@ static void keep(struct receiving *r, struct describe_entry *e, const char *key,
     e->fetching = false;
 }
 
+/* A reader's own call was begun later and has ended before. */
+static bool is_overtaken(const struct receiving *r, const struct describe_entry *e)
+{
+    return e->what && e->fetched_ms > r->begun_ms;
+}
+
 static bool same_fault(const struct fault *a, const struct fault *b)
 {
     return a->err == b->err && streq(a->request_id, b->request_id) && streq(a->message, b->message);
@@ -186,10 +195,10 @@ static void on_described(void *arg, size_t i, json_t *properties, const struct f
         r->worst = *f;
     pthread_mutex_lock(&r->d->lock);
     struct describe_entry *e = describe_entry_get(r->d, key);
-    if (e)
+    if (e && !is_overtaken(r, e))
         keep(r, e, key, what, what ? NULL : failure_of(r, f));
     else
-        description_unref(what); /* the resource is gone from the index meanwhile */
+        description_unref(what);
     pthread_mutex_unlock(&r->d->lock);
 }
 
@@ -201,7 +210,7 @@ void describe_tell(struct describe *d, const char *const *keys, size_t n)
 
 int describe_fetch(struct describe *d, struct describe_batch *b, struct fault *f)
 {
-    const struct aws_ctx ctx = {.cancel = d->stop, .rate = b->behind ? BEHIND_RATE : 0};
+    const struct aws_ctx ctx = {.cancel = d->stop, .rate = b->whom == FOR_READER ? 0 : BEHIND_RATE};
     struct receiving r = {.d = d,
                           .batch = b,
                           .begun_ms = d->clock->monotonic_ms(d->clock),

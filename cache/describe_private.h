@@ -33,6 +33,7 @@ struct describe_entry {
     int64_t fetched_wall_ms;
     int64_t looked_ms; /* end of the last look, also of one that failed; 0: none */
     bool fetching;
+    bool slowly; /* call after call, in a round: who reads does not wait for that */
     struct describe_entry *newer, *older; /* of those with a text, by when it was read last */
     char key[];
 };
@@ -65,12 +66,19 @@ struct describe {
     uint64_t rounds; /* that are over */
 };
 
+/* For whom a batch is. */
+enum describe_for {
+    FOR_READER,
+    FOR_NEXT_READER, /* an old one was given */
+    FOR_ROUND,
+};
+
 /* What one call is to describe: marked as being fetched, until describe_fetch has ended. */
 struct describe_batch {
     const struct describe_row *row;
     char **keys;
     size_t n;
-    bool behind;
+    enum describe_for whom;
 };
 
 /* describe.c; all with the lock */
@@ -97,7 +105,7 @@ void describe_failure_unref(struct describe_failure *f);
 typedef bool (*describe_need)(struct describe *d, const struct index_resource *r,
                               const struct describe_entry *e);
 int describe_batch_make(struct describe *d, const struct snapshot *s,
-                        const struct index_resource *r, describe_need need, bool behind,
+                        const struct index_resource *r, describe_need need, enum describe_for whom,
                         struct describe_batch *ret);
 /* Locked. It will not be fetched. */
 void describe_batch_drop(struct describe *d, struct describe_batch *b);

@@ -82,7 +82,7 @@ static int next(struct pass *p, size_t *at, struct describe_batch *ret)
 
         if (!is_due(d, r, describe_entry_get(d, r->key)) || !row_of(r))
             continue;
-        rc = describe_batch_make(d, p->s, r, is_due, true, ret);
+        rc = describe_batch_make(d, p->s, r, is_due, FOR_ROUND, ret);
         rc = rc ? rc : 1;
     }
     pthread_mutex_unlock(&d->lock);

@@ -5,7 +5,9 @@
  * Which way an edge points is a question of who breaks, not of who names whom. A target group names
  * its load balancer, and uses it: its traffic comes from there. A mount target names its file
  * system, but whoever mounts that file system goes through the mount target, its interface and its
- * security groups: so both use each other (the second edge is a BACK one). The instances of a
+ * security groups: so both use each other (the second edge is a BACK one, and stands with the file
+ * system, too: that is how mount targets are known where no record names them, since they have
+ * neither ARN nor tags). The instances of a
  * database cluster likewise. Databases and their server are told by name: mariadb/database uses
  * mariadb/server/HOST:PORT, which uses the RDS instance (or cluster) whose endpoint that is.
  */
@@ -270,6 +272,8 @@ static const struct row rows[] = {
     {"elasticloadbalancing/targetgroup", "VpcId", "vpc", "ec2/vpc", NULL},
 
     {"elasticfilesystem/file-system", "KmsKeyId", "key", NULL, NULL},
+    {"elasticfilesystem/file-system", "MountTargets[]", "mount-target",
+     "elasticfilesystem/mount-target", NULL},
     {"elasticfilesystem/mount-target", "FileSystemId", "file-system",
      "elasticfilesystem/file-system", NULL},
     {"elasticfilesystem/mount-target", "FileSystemId", "<mount-target",

@@ -96,10 +96,11 @@ def test_every_set_is_what_the_witness_says(seen):
     lab, mount = seen
     expected = Account(lab.through, ACCOUNT, REGION).touched()
     shown = resources(mount)
-    missing = [t for t in expected if t not in shown and not t.startswith("mount-target/")]
+    missing = [t for t in expected if t not in shown]
     assert missing == []
     for thing, directory in shown.items():
         check_directory(mount, directory, expected.get(thing, set()))
+    assert len([t for t in expected if t.startswith("mount-target/")]) == 2 * len(lab.estate.systems)
     assert max(len(s) for s in expected.values()) >= 200
     assert len([s for s in expected.values() if len(s) > 1]) > 100
 

@@ -1,4 +1,5 @@
 """Who breaks if I change this: what services/ and impact.tsv say, when they say it, and what the kernel is told."""
+import json
 import os
 import re
 import subprocess
@@ -107,6 +108,41 @@ def test_a_managed_service_and_its_database(lab):
     wait_until(lambda: not mount.exists("deleting", FAMILY, "n1abcdef"), 60 * SLOW, "the end", 0.2)
     wait_until(lambda: services_of(mount, *instance) == set(), 30 * SLOW, "nobody", 0.1)
     lab.check_restored()
+
+
+@pytest.mark.limit(120)
+def test_mount_targets_of_a_file_system_tagged_by_hand(lab):
+    """No record names them, and they have no tags: their file system tells them. Who mounts it breaks with them."""
+    aws, account = lab.aws, lab.account
+    system = aws.efs.create_file_system(CreationToken="hand", Tags=tags(service_id="files", service_family="shops"))["FileSystemId"]
+    groups = [aws.ec2.create_security_group(GroupName=f"mounts-{i}", Description="x", VpcId=account.vpc)["GroupId"] for i in range(2)]
+    targets = [aws.efs.create_mount_target(FileSystemId=system, SubnetId=subnet, SecurityGroups=[group])["MountTargetId"]
+               for subnet, group in zip(account.subnets, groups)]
+    own = tags(service_id="reader", service_family="shops")
+    aws.ecs.register_task_definition(
+        family="reader", containerDefinitions=[{"name": "w", "image": "i", "memory": 64}],
+        volumes=[{"name": "v", "efsVolumeConfiguration": {"fileSystemId": system}}],
+        tags=[{"key": t["Key"], "value": t["Value"]} for t in own])
+    mount = lab.mount(refresh=1, describe=2)
+    both = {"files", "reader"}
+    for target, group in zip(targets, groups):
+        directory = ("elasticfilesystem", "mount-target", target)
+        wait_until(lambda: mount.exists("resources", "ec2", "security-group", group), 30 * SLOW, "the group", 0.1)
+        wait_until(lambda: services_of(mount, "ec2", "security-group", group) == both, 30 * SLOW, "who mounts it", 0.1)
+        assert services_of(mount, *directory) == both
+        assert json.loads(mount.read("resources", *directory, "properties.json"))["FileSystemId"] == system
+        assert sorted(mount.ls("resources", *directory)) == ["impact.tsv", "properties.json", "services"]
+        paths = {r[0]: r[3] for r in table(mount, ("resources", "ec2", "security-group", group))}
+        assert re.fullmatch(rf"ec2/security-group/{group} < ec2/network-interface/eni-\w+ < elasticfilesystem/mount-target/{target}"
+                            rf" < elasticfilesystem/file-system/{system} < files", paths["files"])
+        assert f" < elasticfilesystem/file-system/{system} < ecs/task-definition/reader:1 < reader" in paths["reader"]
+    subnet = ("ec2", "subnet", account.subnets[0])
+    assert both <= services_of(mount, *subnet)
+    # one goes, and with it what it led to
+    aws.efs.delete_mount_target(MountTargetId=targets[0])
+    wait_until(lambda: not mount.exists("resources", "elasticfilesystem", "mount-target", targets[0]), 30 * SLOW, "its end", 0.1)
+    wait_until(lambda: not mount.exists("resources", "ec2", "security-group", groups[0]), 30 * SLOW, "its group", 0.1)
+    assert services_of(mount, "ec2", "security-group", groups[1]) == both
 
 
 @pytest.mark.limit(120)

@@ -63,6 +63,11 @@ class Estate:
                                                             DefaultActions=[action])["Listeners"][0]["ListenerArn"])
         self.systems = [aws.efs.create_file_system(CreationToken=f"estate-{i}",
                                                    Tags=tags(service_family=FAMILIES[i]))["FileSystemId"] for i in range(2)]
+        self.systems.append(aws.efs.create_file_system(CreationToken="estate-own", Tags=tags(**self.own(7)))["FileSystemId"])
+        for i, system in enumerate(self.systems):
+            group = _sg(aws, self.vpcs[0], f"mounts-{i}")
+            for subnet in self.subnets[:2]:
+                aws.efs.create_mount_target(FileSystemId=system, SubnetId=subnet, SecurityGroups=[group])
         self.images = ["estate/php", "estate/node", "estate/java"]
         for name in self.images:
             aws.ecr.create_repository(repositoryName=name)

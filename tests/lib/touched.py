@@ -131,9 +131,11 @@ class Account:
             arn = system["FileSystemArn"]
             for target in self.aws.efs.describe_mount_targets(FileSystemId=system["FileSystemId"])["MountTargets"]:
                 name = "mount-target/" + target["MountTargetId"]
+                groups = self.aws.efs.describe_mount_target_security_groups(MountTargetId=target["MountTargetId"])
                 self._uses(arn, name)
                 self._uses(name, arn, self._ec2("subnet", target["SubnetId"]),
-                           self._ec2("network-interface", target["NetworkInterfaceId"]))
+                           self._ec2("network-interface", target["NetworkInterfaceId"]),
+                           *(self._ec2("security-group", g) for g in groups["SecurityGroups"]))
             if system.get("KmsKeyId", "").startswith("arn:"):
                 self._uses(arn, system["KmsKeyId"])
 

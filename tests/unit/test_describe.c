@@ -284,8 +284,8 @@ static void test_json(void **state)
          .body = "{\"ARN\": \"x\", \"CreatedDate\": 1795348800.5, \"KmsKeyId\": null}"},
         {.status = 200, .body = "{\"Parameters\": [{\"Name\": \"/a/b\"}, {\"Name\": \"c\"}]}"},
         {.status = 200,
-         .body = "{\"FileSystems\": [{\"FileSystemId\": \"fs-2\"}], \"NextMarker\": \"m\"}"},
-        {.status = 200, .body = "{\"FileSystems\": [{\"FileSystemId\": \"fs-1\"}]}"},
+         .body = "{\"AccessPoints\": [{\"AccessPointId\": \"p-2\"}], \"NextToken\": \"m\"}"},
+        {.status = 200, .body = "{\"AccessPoints\": [{\"AccessPointId\": \"p-1\"}]}"},
     };
     _cleanup_fake_ struct fake_transport *t = fake_new(answers, ARRAY_SIZE(answers));
     struct got g = {0};
@@ -303,14 +303,60 @@ static void test_json(void **state)
     check(g.properties[1], "{\"Name\": \"c\"}");
     got_done(&g);
     g = (struct got){0};
-    ask(t, "elasticfilesystem", "file-system",
-        (const char *const[]){ARN("elasticfilesystem", "file-system/fs-1"),
-                              ARN("elasticfilesystem", "file-system/fs-2")},
+    ask(t, "elasticfilesystem", "access-point",
+        (const char *const[]){ARN("elasticfilesystem", "access-point/p-1"),
+                              ARN("elasticfilesystem", "access-point/p-2")},
         2, &g);
-    assert_non_null(strstr(t->sent[2].url, "?MaxItems=100"));
-    assert_non_null(strstr(t->sent[3].url, "Marker=m"));
-    check(g.properties[0], "{\"FileSystemId\": \"fs-1\"}");
-    check(g.properties[1], "{\"FileSystemId\": \"fs-2\"}");
+    assert_non_null(strstr(t->sent[2].url, "?MaxResults=1000"));
+    assert_non_null(strstr(t->sent[3].url, "NextToken=m"));
+    check(g.properties[0], "{\"AccessPointId\": \"p-1\"}");
+    check(g.properties[1], "{\"AccessPointId\": \"p-2\"}");
+    got_done(&g);
+}
+
+#define FS(n) ARN("elasticfilesystem", "file-system/fs-" #n)
+#define HAS(n, number) "{\"FileSystemId\": \"fs-" #n "\", \"NumberOfMountTargets\": " #number "}"
+
+/* All pages, in order; of none nothing is asked; an error is that one's alone, unless the next ones
+ * would meet it, too. */
+static void test_mount_targets(void **state)
+{
+    static const struct fake_answer answers[] = {
+        {.status = 200,
+         .body = "{\"FileSystems\": [" HAS(2, 0) "," HAS(1, 2) "], \"NextMarker\": \"m\"}"},
+        {.status = 200,
+         .body = "{\"FileSystems\": [" HAS(3, 1) "," HAS(4, 1) "," HAS(5, 1) "," HAS(6, 1) "]}"},
+        {.status = 200,
+         .body = "{\"MountTargets\": [{\"MountTargetId\": \"fsmt-2\"}], \"NextMarker\": \"n\"}"},
+        {.status = 200, .body = "{\"MountTargets\": [{\"MountTargetId\": \"fsmt-1\"}]}"},
+        {.status = 403, .body = "{\"ErrorCode\": \"AccessDeniedException\"}"},
+        {.status = 404, .body = "{\"ErrorCode\": \"FileSystemNotFound\"}"},
+        {.status = 403, .body = "{\"ErrorCode\": \"UnrecognizedClientException\"}"},
+        {.status = 200, .body = "{\"FileSystems\": [{\"FileSystemId\": \"fs-1\"}]}"},
+        {.status = 200, .body = "{\"MountTargets\": []}"},
+    };
+    static const int errors[] = {0, 0, -EACCES, -ENOENT, -EKEYREJECTED, -EKEYREJECTED};
+    _cleanup_fake_ struct fake_transport *t = fake_new(answers, ARRAY_SIZE(answers));
+    struct got g = {0};
+    (void)state;
+
+    ask(t, "elasticfilesystem", "file-system",
+        (const char *const[]){FS(1), FS(2), FS(3), FS(4), FS(5), FS(6)}, 6, &g);
+    assert_non_null(strstr(t->sent[0].url, "?MaxItems=100"));
+    assert_non_null(strstr(t->sent[1].url, "Marker=m"));
+    assert_non_null(strstr(t->sent[2].url, "/mount-targets?FileSystemId=fs-1"));
+    assert_non_null(strstr(t->sent[3].url, "Marker=n"));
+    check(g.properties[0], "{\"FileSystemId\": \"fs-1\", \"NumberOfMountTargets\": 2,"
+                           " \"MountTargets\": [\"fsmt-1\", \"fsmt-2\"]}");
+    check(g.properties[1], "{\"FileSystemId\": \"fs-2\", \"NumberOfMountTargets\": 0,"
+                           " \"MountTargets\": []}");
+    for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+        assert_int_equal(g.faults[i].err, errors[i]);
+    got_done(&g);
+    g = (struct got){0};
+    ask(t, "elasticfilesystem", "file-system", (const char *const[]){FS(1)}, 1, &g);
+    assert_int_equal(t->n_sent, ARRAY_SIZE(answers));
+    check(g.properties[0], "{\"FileSystemId\": \"fs-1\", \"MountTargets\": []}");
     got_done(&g);
 }
 
@@ -417,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_rds),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_mount_targets),
         cmocka_unit_test(test_cloudcontrol),
         cmocka_unit_test(test_secret_names),
         cmocka_unit_test(test_redacted),

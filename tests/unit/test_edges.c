@@ -69,6 +69,22 @@ static void test_ec2(void **state)
           "{\"Attachments\": [{\"InstanceId\": \"i-1\"}]}", "!attached-to=ec2/instance/i-1 ");
 }
 
+/* A file system and its mount targets use each other; either tells of both ways. */
+static void test_file_systems(void **state)
+{
+    (void)state;
+    check("elasticfilesystem", "file-system", ARN("elasticfilesystem", "file-system/fs-1"),
+          "{\"FileSystemId\": \"fs-1\", \"MountTargets\": [\"fsmt-1\", \"fsmt-2\"]}",
+          "mount-target=elasticfilesystem/mount-target/fsmt-1 "
+          "mount-target=elasticfilesystem/mount-target/fsmt-2 ");
+    check("elasticfilesystem", "file-system", ARN("elasticfilesystem", "file-system/fs-1"),
+          "{\"FileSystemId\": \"fs-1\", \"MountTargets\": []}", "");
+    check("elasticfilesystem", "mount-target", "elasticfilesystem/mount-target/fsmt-1",
+          "{\"FileSystemId\": \"fs-1\", \"SubnetId\": \"subnet-1\"}",
+          "file-system=elasticfilesystem/file-system/fs-1 "
+          "<mount-target=elasticfilesystem/file-system/fs-1 subnet=ec2/subnet/subnet-1 ");
+}
+
 static void test_task_definition(void **state)
 {
     (void)state;
@@ -173,11 +189,9 @@ static void test_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arns),
-        cmocka_unit_test(test_ec2),
-        cmocka_unit_test(test_task_definition),
-        cmocka_unit_test(test_databases),
-        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_arns),         cmocka_unit_test(test_ec2),
+        cmocka_unit_test(test_file_systems), cmocka_unit_test(test_task_definition),
+        cmocka_unit_test(test_databases),    cmocka_unit_test(test_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
