@@ -43,10 +43,19 @@ static json_t *filters_of(const struct tagging_query *q)
     return json_pack("[{s: s}]", "Key", q->tag_key);
 }
 
+static json_t *list_of(const char *const *arns, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n && list != NULL; i++)
+        (void)json_array_append_new(list, json_string(arns[i]));
+    return list;
+}
+
 static json_t *request_of(const struct tagging_query *q)
 {
-    if (q->arn != NULL)
-        return json_pack("{s: [s]}", "ResourceARNList", q->arn);
+    if (q->n_arns > 0)
+        return json_pack("{s: o}", "ResourceARNList", list_of(q->arns, q->n_arns));
     _cleanup_json_ json_t *request = json_pack("{s: i}", "ResourcesPerPage", PAGE_SIZE);
 
     if (request == NULL)
@@ -212,15 +221,6 @@ static int change_tags(struct aws_client *c, const struct aws_action *a, const s
         fn(arg, arn, &failure);
     }
     return 0;
-}
-
-static json_t *list_of(const char *const *arns, size_t n)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < n && list != NULL; i++)
-        (void)json_array_append_new(list, json_string(arns[i]));
-    return list;
 }
 
 int tagging_tag(struct aws_client *c, const struct aws_ctx *ctx, const char *const *arns, size_t n,

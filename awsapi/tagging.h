@@ -7,12 +7,16 @@
  * the chain with that result. */
 typedef int (*tagging_resource_fn)(void *arg, const char *arn, json_t *tags);
 
+enum { TAGGING_LOOKUP_MAX = 100 };
+
 struct tagging_query {
     const char *tag_key;               /* or NULL: no tag filter */
     const char *tag_value;             /* or NULL: any */
     const char *const *resource_types; /* e.g. "ecs:service"; n_types of them */
     size_t n_types;
-    const char *arn;     /* this resource alone (then neither filters nor pages); or NULL */
+    const char *const *arns; /* these alone (then neither filters nor pages); n_arns of them, at
+                                most TAGGING_LOOKUP_MAX */
+    size_t n_arns;
     json_t *tag_filters; /* instead of tag_key: TagFilters as the API has them; or NULL */
     unsigned *ret_pages; /* counts the pages that came, empty ones too, also of a chain that breaks;
                             or NULL */

@@ -22,7 +22,8 @@ struct overlay_entry {
     const uint64_t *past; /* hashes of keys with values that it had before: older news */
     size_t n_past;
     bool gone;
-    bool listed;    /* when it was put, the index listed the resource already */
+    bool listed;    /* when it was put, the index listed the resource already; of what is used: its
+                       tags were read */
     int64_t put_ms; /* monotonic */
     unsigned refs;  /* of this and the next two: overlays that have it */
 };
@@ -47,7 +48,7 @@ struct build_input {
     const struct map *overlay_groups; /* name → struct overlay_group * */
     const struct map *records;        /* id → struct overlay_record * */
     const struct map *dead_claims;    /* claim → anything */
-    const struct map *used;           /* keys of what something uses → anything */
+    const struct map *used;           /* keys of what something uses → struct overlay_entry * */
     char *const *blueprints;          /* families that have one, NULL-ended, or NULL */
     const char *groups_problem;       /* line for .svcfs/errors, or NULL */
     const struct snapshot *before;    /* whose times go on where nothing differs, or NULL */

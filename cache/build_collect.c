@@ -6,7 +6,8 @@
  *
  * A member of a group comes from an older sweep than the resources. So only what has neither of our
  * tags is taken from there; of everything else the resources' own sweep decides whether it still
- * is. What is known only because something uses it has no tags, and stands behind everything else.
+ * is. What is known only because something uses it
+ * stands behind everything else; where its tags would put it elsewhere, the sweep is waited for.
  */
 #include "cache/draft.h"
 
@@ -115,10 +116,19 @@ static uint32_t claim_hash(const struct index_resource *r)
     return claim ? hash_claim(claim) : 0;
 }
 
-/* `what` has key and tags, in memory that the snapshot keeps. */
-static int add_draft(struct build *b, const struct raw_resource *what, bool inferred,
-                     const struct overlay_record *record, const struct overlay_record *named)
+/* What is found of one key. */
+struct finding {
+    const char *key;
+    const struct overlay_entry *told;
+    struct raw_resource shown; /* key NULL: nothing */
+    bool inferred, unread;
+    const struct overlay_record *record, *named;
+};
+
+/* What is shown has key and tags in memory that the snapshot keeps. */
+static int add_draft(struct build *b, const struct finding *f)
 {
+    const struct raw_resource *what = &f->shown;
     struct index_resource *r = arena_alloc(b->things, sizeof(*r));
     struct resource_draft *d = arena_alloc(b->scratch, sizeof(*d));
 
@@ -127,29 +137,22 @@ static int add_draft(struct build *b, const struct raw_resource *what, bool infe
     r->key = what->key;
     r->tags = what->tags;
     r->n_tags = what->n_tags;
-    r->inferred = inferred;
+    r->inferred = f->inferred;
+    r->unread = f->unread;
     r->claim_hash = claim_hash(r);
     int e = name_resource(b, r);
     if (e == -EINVAL) {
         b->unplaced = true;
-        b->contested |= named != NULL; /* nothing of it is kept that a patch could go by */
+        b->contested |= f->named != NULL; /* nothing of it is kept that a patch could go by */
         return problem_come(b, problem_unplaced(b, what->key));
     }
-    *d = (struct resource_draft){r, record, named};
+    *d = (struct resource_draft){r, f->record, f->named};
     if (e == 0)
         e = list_add(&b->drafts, d);
     return e < 0 ? e : list_add(&b->resources.come, r);
 }
 
 /* --- the candidates of one key --- */
-
-struct finding {
-    const char *key;
-    const struct overlay_entry *told;
-    struct raw_resource shown; /* key NULL: nothing */
-    bool inferred;
-    const struct overlay_record *record, *named;
-};
 
 static int show_copy(struct build *b, struct finding *f, const struct index_tag *tags, size_t n)
 {
@@ -196,26 +199,32 @@ static int find_named(struct build *b, struct finding *f, const void *from)
     return f->shown.key ? 0 : show_copy(b, f, NULL, 0);
 }
 
+static bool is_ours(const struct build *b, const struct index_tag *tags, size_t n)
+{
+    return tag_value(tags, n, b->in->family_tag) || tag_value(tags, n, b->in->service_tag);
+}
+
 static int find_member(struct build *b, struct finding *f, const void *from)
 {
     const struct raw_resource *m = from;
 
-    if (!f->shown.key && !(f->told && f->told->gone) &&
-        !tag_value(m->tags, m->n_tags, b->in->family_tag) &&
-        !tag_value(m->tags, m->n_tags, b->in->service_tag) && !is_ghost(b, m->tags, m->n_tags))
+    if (!f->shown.key && !(f->told && f->told->gone) && !is_ours(b, m->tags, m->n_tags) &&
+        !is_ghost(b, m->tags, m->n_tags))
         f->shown = *m;
     return 0;
 }
 
-static int find_used(struct build *b, struct finding *f, _unused_ const void *from)
+static int find_used(struct build *b, struct finding *f, const void *from)
 {
+    const struct overlay_entry *u = from;
     struct name_path path;
 
     if (f->shown.key || (f->told && f->told->gone) ||
         (name_path_from_arn(f->key, &path) < 0 && name_path_from_key(f->key, &path) < 0))
         return 0;
     f->inferred = true;
-    return show_copy(b, f, NULL, 0);
+    f->unread = !u->listed || is_ours(b, u->tags, u->n_tags) || is_ghost(b, u->tags, u->n_tags);
+    return show_copy(b, f, u->tags, f->unread ? 0 : u->n_tags);
 }
 
 static int (*const finders[])(struct build *b, struct finding *f, const void *from) = {
@@ -234,7 +243,7 @@ int collect_resolve(struct build *b)
         for (; e == 0 && i < all->n && streq((c = all->items[i])->key, first->key); i++)
             e = finders[c->source](b, &f, c->from);
         if (e == 0 && f.shown.key)
-            e = add_draft(b, &f.shown, f.inferred, f.record, f.named);
+            e = add_draft(b, &f);
     }
     return e;
 }
@@ -287,7 +296,7 @@ int collect_all(struct build *b)
     while (e == 0 && map_next(b->in->records, &it, NULL, &value))
         e = collect_record(b, value);
     it = (struct map_iter){0};
-    while (e == 0 && b->in->used && map_next(b->in->used, &it, &key, NULL))
-        e = collect_candidate(b, key, FROM_USE, NULL);
+    while (e == 0 && b->in->used && map_next(b->in->used, &it, &key, &value))
+        e = collect_candidate(b, key, FROM_USE, value);
     return e == 0 ? collect_members(b) : e;
 }

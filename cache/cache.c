@@ -263,13 +263,18 @@ void cache_show_due(struct cache *c)
     pthread_mutex_unlock(&c->newest_lock);
 }
 
-/* Locked, and unlocks. The overlay has noted what changed, if anything. */
+void cache_noted(struct cache *c)
+{
+    if (!changes_any(&c->overlay.changes))
+        return;
+    c->changes++;
+    pthread_cond_broadcast(&c->changed);
+}
+
+/* Locked, and unlocks. */
 static int touched(struct cache *c, int r)
 {
-    if (changes_any(&c->overlay.changes)) {
-        c->changes++;
-        pthread_cond_broadcast(&c->changed);
-    }
+    cache_noted(c);
     pthread_mutex_unlock(&c->lock);
     return r;
 }
@@ -343,6 +348,7 @@ int cache_use(struct cache *c, const char *const *keys, const bool *used, size_t
     pthread_mutex_lock(&c->lock);
     for (size_t i = 0; r == 0 && i < n; i++)
         r = overlay_use(&c->overlay, keys[i], used[i]);
+    used_due(c, false);
     return touched(c, r);
 }
 

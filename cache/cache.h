@@ -88,7 +88,7 @@ int cache_put_record(struct cache *c, const struct cache_record *r);
 int cache_remove_record(struct cache *c, const char *id, const char *claim);
 
 /* Keys of things that something uses, or does not any more: what is known only thereby is shown,
- * too. */
+ * too, and its tags are looked up behind. */
 int cache_use(struct cache *c, const char *const *keys, const bool *used, size_t n);
 
 /* Families that have a blueprint, also those without any resource. */

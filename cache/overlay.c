@@ -105,7 +105,7 @@ void overlay_done(struct overlay *o)
     map_free_with(o->groups, group_free);
     map_free_with(o->records, record_entry_free);
     map_free(o->dead_claims);
-    map_free(o->used);
+    map_free_with(o->used, entry_free);
     free_names(o->blueprints);
     changes_done(&o->changes);
 }
@@ -140,7 +140,7 @@ int overlay_copy(const struct overlay *o, struct overlay *ret)
     if (e == 0)
         e = copy_map(o->dead_claims, copy.dead_claims, 0);
     if (e == 0)
-        e = copy_map(o->used, copy.used, 0);
+        e = copy_map(o->used, copy.used, offsetof(struct overlay_entry, refs));
     if (e == 0 && o->blueprints) {
         copy.blueprints =
             copy_names((const char *const *)o->blueprints, count_names(o->blueprints));
@@ -264,11 +264,27 @@ static size_t add_dropped(struct index_tag *all, size_t n, const struct index_ta
     return n;
 }
 
+/* What the index says of it, by the sweep or, of what is used alone, by a look of its own; or NULL.
+ */
+static const struct raw_resource *known_of(const struct overlay *o,
+                                           const struct raw_resources *swept, const char *key,
+                                           struct raw_resource *space)
+{
+    const struct raw_resource *r = swept ? map_get(swept->by_key, key) : NULL;
+    const struct overlay_entry *used = r ? NULL : map_get(o->used, key);
+
+    if (!used || !used->listed)
+        return r;
+    *space = (struct raw_resource){key, used->tags, used->n_tags};
+    return space;
+}
+
 int overlay_put(struct overlay *o, const char *key, const struct index_tag *tags, size_t n_tags,
                 const struct raw_resources *swept, int64_t now_ms)
 {
     const struct overlay_entry *before = map_get(o->entries, key);
-    const struct raw_resource *known = swept ? map_get(swept->by_key, key) : NULL;
+    struct raw_resource space;
+    const struct raw_resource *known = known_of(o, swept, key, &space);
     size_t n_before = before && !before->gone ? before->n_tags + before->n_dropped : 0;
     size_t n = n_tags + n_before + (known ? known->n_tags : 0);
     _cleanup_free_ struct index_tag *all = calloc(n + 1, sizeof(*all));
@@ -309,7 +325,8 @@ int overlay_retag(struct overlay *o, const char *key, const struct index_tag *ch
                   int64_t now_ms)
 {
     const struct overlay_entry *before = map_get(o->entries, key);
-    const struct raw_resource *known = swept ? map_get(swept->by_key, key) : NULL;
+    struct raw_resource space;
+    const struct raw_resource *known = known_of(o, swept, key, &space);
     size_t n_all = 0;
 
     if (before && before->gone)
@@ -431,16 +448,32 @@ int overlay_remove_record(struct overlay *o, const char *id, const char *claim)
     return e;
 }
 
+static int put_used(struct overlay *o, const char *key, const struct index_tag *tags, size_t n,
+                    bool read)
+{
+    struct overlay_entry *e = entry_new(tags, n, 0, NULL, 0);
+
+    if (e)
+        e->listed = read;
+    return replace(o->used, key, e, entry_free);
+}
+
 int overlay_use(struct overlay *o, const char *key, bool used)
 {
     bool was = map_get(o->used, key);
-    int e = used ? map_put(o->used, key, o, NULL) : 0;
 
+    if (was == used)
+        return 0;
     if (!used)
-        map_remove(o->used, key);
-    if (e == 0 && was != used)
-        changes_note(&o->changes, &o->changes.keys, key);
-    return e;
+        entry_free(map_remove(o->used, key));
+    return noted(o, used ? put_used(o, key, NULL, 0, false) : 0, &o->changes.keys, key);
+}
+
+int overlay_tags_forget(struct overlay *o, const char *key)
+{
+    const struct overlay_entry *used = map_get(o->used, key);
+
+    return used && used->listed ? put_used(o, key, NULL, 0, false) : 0;
 }
 
 int overlay_set_blueprints(struct overlay *o, const char *const *families, size_t n)
@@ -492,6 +525,31 @@ static bool other_life(const struct raw_resource *r, const struct overlay_entry 
     const char *has = tag_value(r->tags, r->n_tags, "svcfs:claim");
 
     return had && has && !streq(had, has);
+}
+
+static bool same_tags(const struct raw_resource *r, const struct overlay_entry *e)
+{
+    bool same = r->n_tags == e->n_tags;
+
+    for (size_t i = 0; same && i < r->n_tags; i++)
+        same = streq(r->tags[i].key, e->tags[i].key) && streq(r->tags[i].value, e->tags[i].value);
+    return same;
+}
+
+int overlay_tags_read(struct overlay *o, const struct raw_resource *r, int64_t begun_ms)
+{
+    const struct overlay_entry *used = map_get(o->used, r->key), *put = map_get(o->entries, r->key);
+    int64_t age = put && !put->gone ? begun_ms - put->put_ms : -1;
+
+    if (!used)
+        return 0;
+    if (age >= 0 && (shows(r, put, age) || knows_more(r, put))) {
+        entry_free(map_remove(o->entries, r->key));
+        changes_note(&o->changes, &o->changes.keys, r->key);
+    }
+    if (used->listed && same_tags(r, used))
+        return 0;
+    return noted(o, put_used(o, r->key, r->tags, r->n_tags, true), &o->changes.keys, r->key);
 }
 
 void overlay_settle(struct overlay *o, const struct raw_resources *r)

@@ -12,7 +12,7 @@ struct overlay {
     struct map *groups;      /* name → struct overlay_group * */
     struct map *records;     /* id → struct overlay_record * */
     struct map *dead_claims; /* claim → itself */
-    struct map *used;        /* keys of what something uses → itself */
+    struct map *used;        /* keys of what something uses → struct overlay_entry * */
     char **blueprints;       /* families that have one, NULL-ended; or NULL */
     struct changes changes;  /* since who builds took them: by the functions below */
 };
@@ -42,6 +42,11 @@ int overlay_put_record(struct overlay *o, const struct cache_record *r);
 bool overlay_has_record(const struct overlay *o, const struct cache_record *r); /* just that */
 int overlay_remove_record(struct overlay *o, const char *id, const char *claim);
 int overlay_use(struct overlay *o, const char *key, bool used);
+/* What is used has these tags, by a look that began then; it settles what was put before. What is
+ * used no more is passed over. */
+int overlay_tags_read(struct overlay *o, const struct raw_resource *r, int64_t begun_ms);
+/* It is in the sweep, which tells its tags: what was read of it is not to come back. */
+int overlay_tags_forget(struct overlay *o, const char *key);
 int overlay_set_blueprints(struct overlay *o, const char *const *families, size_t n);
 
 /* Drops what the sweep shows by now, and what is too old. */

@@ -181,6 +181,7 @@ static int collect_member(struct build *b, const char *key)
 static int collect_key(struct build *b, const char *key)
 {
     const void *told = map_get(b->in->overlay, key);
+    const void *used = map_get(b->in->used, key);
     const struct raw_resource *swept = map_get(b->in->resources->by_key, key);
     int e = told ? collect_candidate(b, key, FROM_OVERLAY, told) : 0;
 
@@ -190,8 +191,8 @@ static int collect_key(struct build *b, const char *key)
         e = collect_record_of(b, key);
     if (e == 0)
         e = collect_named(b, key);
-    if (e == 0 && map_get(b->in->used, key))
-        e = collect_candidate(b, key, FROM_USE, NULL);
+    if (e == 0 && used)
+        e = collect_candidate(b, key, FROM_USE, used);
     return e == 0 ? collect_member(b, key) : e;
 }
 

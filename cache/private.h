@@ -43,11 +43,13 @@ struct cache {
     struct raw_groups *groups;
     char *groups_problem;
     uint64_t changes, built;
-    int build_error;       /* of the last build */
-    bool groups_due;       /* there was a sweep since the groups were swept */
-    uint64_t wanted, done; /* sweeps asked for; begun after that many were asked for, and ended */
-    bool failed;           /* a sweep or a family's reading failed: observers are to be told */
-    bool saving;           /* a job is at it */
+    int build_error;         /* of the last build */
+    bool groups_due;         /* there was a sweep since the groups were swept */
+    uint64_t wanted, done;   /* sweeps asked for; begun after that many were asked for, and ended */
+    bool failed;             /* a sweep or a family's reading failed: observers are to be told */
+    bool used_all, used_new; /* tags to be read */
+    bool used_reading;       /* a job is at it */
+    bool saving;             /* a job is at it */
     uint64_t saved_generation; /* of the snapshot that is saved; 0: none */
     int64_t saved_wall_ms;     /* begin of its sweep */
     struct pace pace;
@@ -60,6 +62,7 @@ struct cache {
 
 /* cache.c */
 void cache_touch(struct cache *c);    /* an input has changed; locked */
+void cache_noted(struct cache *c);    /* what the overlay has noted, if anything; locked */
 void cache_show_due(struct cache *c); /* into the freshness; locked */
 struct sweep_env cache_sweep_env(struct cache *c);
 
@@ -68,6 +71,9 @@ void *refresher_main(void *cache);
 void *grouper_main(void *cache);
 /* Takes r over, puts it into force, and waits until it is. */
 int refresh_take(struct cache *c, struct raw_resources *r, struct fault *f);
+
+/* used.c. Locked. The tags of what is used are to be read: of all, or of what has come. */
+void used_due(struct cache *c, bool all);
 
 /* early.c */
 bool early_load(struct cache *c);       /* the saved index; whether there was a good one */

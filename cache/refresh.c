@@ -57,6 +57,8 @@ int refresh_take(struct cache *c, struct raw_resources *r, struct fault *f)
         result = fault_set(f, c->build_error, "the snapshot cannot be built: no memory");
     else
         c->groups_due = !r->saved;
+    if (c->groups_due)
+        used_due(c, true);
     pthread_mutex_unlock(&c->lock);
     return result;
 }

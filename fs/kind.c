@@ -100,7 +100,7 @@ static const struct kind kinds[KINDS] = {
                             .size = size_no_properties},
     [KIND_IMPACT] = {KIND_RESOURCE, "impact.tsv", REG, KIND_F_FETCHED, .render = render_impact,
                      SINCE(impact), .size = size_impact},
-    [KIND_TAGS] = {KIND_RESOURCE, "tags", DIR_W, N, .exists = exists_arn, TREE(tags), SINCE(tags)},
+    [KIND_TAGS] = {KIND_RESOURCE, "tags", DIR_W, N, .exists = exists_tags, TREE(tags), SINCE(tags)},
     [KIND_TAG] = {KIND_TAGS, NULL, S_IFREG | 0664, KIND_F_WRITE, .render = render_tag, SINCE(tags),
                   .writable = writable_tag},
     [KIND_RESOURCE_OWNERS] = {KIND_RESOURCE, "services", DIR, N, TREE(owners), SINCE(impact)},

@@ -221,6 +221,12 @@ static void tags(struct telling *c, const struct index_resource *old,
     size_t i = 0, k = 0;
     bool other_names = false;
 
+    if (old->unread != now->unread) {
+        struct key dir = make_key(KIND_RESOURCE, now->service, now->type, now->id);
+
+        notify_inode(c->notify, &dir);
+        notify_entry(c->notify, &dir, "tags");
+    }
     while (i < old->n_tags || k < now->n_tags) {
         int order = i == old->n_tags   ? 1
                     : k == now->n_tags ? -1

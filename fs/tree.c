@@ -41,6 +41,11 @@ bool exists_arn(struct place *p)
     return p->resource->has_arn;
 }
 
+bool exists_tags(struct place *p)
+{
+    return p->resource->has_arn && !p->resource->unread;
+}
+
 int find_families(struct place *dir, const char *name, struct key *ret)
 {
     const struct index_family *f = snapshot_family(dir->snap, name);

@@ -20,6 +20,7 @@ bool exists_next_id(struct place *p);
 bool exists_error(struct place *p);
 bool exists_group_query(struct place *p);
 bool exists_arn(struct place *p);
+bool exists_tags(struct place *p);
 bool exists_properties(struct place *p);
 bool exists_no_properties(struct place *p);
 bool writable_tag(struct place *p);

@@ -32,7 +32,7 @@ static int take_tags(void *arg, _unused_ const char *arn, json_t *tags)
 
 static int read_tags(struct depend *d, const char *arn, json_t **ret, struct fault *f)
 {
-    const struct tagging_query query = {.arn = arn};
+    const struct tagging_query query = {.arns = &arn, .n_arns = 1};
 
     *ret = NULL;
     if (tags_known(arn))

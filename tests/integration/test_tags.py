@@ -490,3 +490,39 @@ def test_mistakes_lose_nothing(lab, who):
     assert sh(f"cat {path}/tags/key; ls families/{FAMILY}/legacy1/depends-on").stdout == "v\nshop\n"
     # What was meant still works.
     assert sh(f"rm {path}/tags/key && rm families/{FAMILY}/legacy1/depends-on/shop").returncode == 0
+
+
+@pytest.mark.limit(60)
+def test_tags_of_what_is_only_used(lab):
+    """A VPC that carries none of our tags stands there since a service's security group is in it: its tags are AWS's, and can be
+    written; until they were read there is no tags/."""
+    ec2, vpc = lab.aws.ec2, lab.account.vpc
+    arn = f"arn:aws:ec2:{lab.aws.region}:123456789012:vpc/{vpc}"
+    ec2.create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": "main"}])
+    held = lab.proxy.rule("tagging:GetResources", stall=True, contains="ResourceARNList")
+    mount = lab.mount(refresh=3600)
+    directory = ("resources", "ec2", "vpc", vpc)
+    wait_until(lambda: mount.exists(*directory), 20 * SLOW, "the VPC", 0.1)
+    lab.proxy.wait_for("tagging:GetResources", where=lambda r: arn in r.params.get("ResourceARNList", []))
+    assert not mount.exists(*directory, "tags") and "tags" not in mount.ls(*directory)
+    lab.proxy.remove_rule(held)
+    wait_until(lambda: mount.exists(*directory, "tags", "Name"), 20 * SLOW, "its tags", 0.1)
+    assert "tags" in mount.ls(*directory) and mount.ls(*directory, "tags") == ["Name"]
+    name = mount.at(*directory, "tags", "Name")
+    assert mount.sh(f"cat {name}").stdout == "main\n"
+    # somebody else writes
+    ec2.create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": "other"}])
+    mount.refresh()
+    wait_until(lambda: open(name).read() == "other\n", 20 * SLOW, "the new name", 0.1)
+    # we do
+    assert mount.sh(f"cd {mount.at(*directory, 'tags')} && echo x > K && cat K && echo y > Name && cat Name").stdout == "x\ny\n"
+    assert tags_at(lab, arn) == {"Name": "y", "K": "x"}
+    for _ in range(2):
+        mount.refresh()
+        lab.wait_quiet(0.5)
+        assert mount.sh(f"cd {mount.at(*directory, 'tags')} && cat *").stdout == "x\ny\n"
+    # and they go
+    assert mount.sh(f"rm {mount.at(*directory, 'tags', 'K')}; ls {mount.at(*directory, 'tags')}").stdout == "Name\n"
+    ec2.delete_tags(Resources=[vpc], Tags=[{"Key": "Name"}])
+    mount.refresh()
+    wait_until(lambda: mount.ls(*directory, "tags") == [], 20 * SLOW, "no tags", 0.1)

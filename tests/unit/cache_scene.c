@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -17,7 +18,7 @@ static void wake(void *arg)
 }
 
 /* What is asked for. */
-enum question { GROUPS, NAMES, FAMILY_PAGES, CENSUS, TYPE, RECORDS, STRAYS };
+enum question { GROUPS, NAMES, LOOKUP, FAMILY_PAGES, CENSUS, TYPE, RECORDS, STRAYS };
 
 static bool has(const struct http_request *r, const char *text)
 {
@@ -28,6 +29,8 @@ static enum question question_of(const struct http_request *r)
 {
     if (strstr(r->url, "groups-list"))
         return GROUPS;
+    if (has(r, "ResourceARNList"))
+        return LOOKUP;
     if (!has(r, "TagFilters"))
         return NAMES;
     if (has(r, "Values"))
@@ -38,8 +41,12 @@ static enum question question_of(const struct http_request *r)
 }
 
 /* Both locked. */
-static void note(struct aws *a, enum question q)
+static void note(struct aws *a, enum question q, const struct http_request *r)
 {
+    if (q == LOOKUP)
+        snprintf(a->asked_for, sizeof(a->asked_for), "%.*s", (int)r->body_len,
+                 (const char *)r->body);
+    a->lookups += q == LOOKUP;
     a->sweeps += q == CENSUS || q == TYPE;
     a->typed += q == TYPE;
     a->families += q == FAMILY_PAGES;
@@ -52,6 +59,7 @@ static bool answer(struct aws *a, enum question q, struct buf *body)
 {
     bool refused = q == GROUPS ? a->refuse_groups
                                : a->refuse || (q == NAMES && a->refuse_names) ||
+                                     (q == LOOKUP && a->refuse_lookups) ||
                                      (q == FAMILY_PAGES && a->refuse_family);
 
     if (refused)
@@ -63,6 +71,7 @@ static bool answer(struct aws *a, enum question q, struct buf *body)
     else
         buf_printf(body, "{\"ResourceTagMappingList\": [%s]}",
                    q == FAMILY_PAGES ? a->family
+                   : q == LOOKUP     ? a->looked_up
                    : q == STRAYS     ? ""
                                      : a->resources);
     return refused;
@@ -78,7 +87,7 @@ static int send_answer(struct http_transport *transport, const struct http_reque
 
     cancel_add(cancel, &w);
     pthread_mutex_lock(&a->lock);
-    note(a, q);
+    note(a, q, r);
     while ((a->hold || (a->hold_sweeps && q >= CENSUS)) && !cancel_raised(cancel))
         pthread_cond_wait(&a->changed, &a->lock);
     a->held--;
@@ -126,6 +135,7 @@ struct aws *aws_new(const char *save_path)
     pthread_cond_init(&a->changed, NULL);
     a->resources = a->family = ENTRY(SG("sg-1"), "wp", "n1");
     a->names = "\"wp\"";
+    a->looked_up = "";
     const struct aws_client_options client = {&a->config, &a->transport, &a->clock.clock, 0};
     assert_int_equal(aws_client_new(&client, &a->client, NULL), 0);
     const struct cache_options o = {.aws = a->client,

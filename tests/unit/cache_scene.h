@@ -20,11 +20,14 @@ struct aws {
     const char *resources; /* entries of GetResources by family, of whatever type */
     const char *family;    /* the same where one family is asked for */
     const char *names;     /* values of GetTagValues */
-    bool refuse, refuse_groups, refuse_names, refuse_family;
+    const char *looked_up; /* entries of GetResources by ARN */
+    bool refuse, refuse_groups, refuse_names, refuse_family, refuse_lookups;
     bool hold, hold_sweeps; /* all answers; those to chains of a sweep */
     /* Begun: sweeps (of whatever chains), and those by types; requests for one family; for names;
      * answers held back at this moment. */
     unsigned sweeps, typed, families, named, held;
+    unsigned lookups;    /* by ARN */
+    char asked_for[500]; /* by the last of them */
 
     unsigned observed, published, sketched; /* calls; with a new whole snapshot, with a sketch */
     const struct snapshot *last_old, *last_now; /* of the last call; only compared */

@@ -330,6 +330,93 @@ static void test_flush(void **state)
     assert_false(has_service(a, "n8"));
 }
 
+/* --- what is known only because something uses it --- */
+
+#define VPC(account, id) "arn:aws:ec2:eu-central-1:" account ":vpc/" id
+#define NAMED(arn, tags) "{\"ResourceARN\": \"" arn "\", \"Tags\": [" tags "]}"
+#define TAG(key, value) "{\"Key\": \"" key "\", \"Value\": \"" value "\"}"
+
+static const char *const used[] = {VPC("123456789012", "vpc-1"), VPC("210987654321", "vpc-2"),
+                                   "arn:aws:iam::123456789012:role/r", "mariadb/server/h:1",
+                                   SG("sg-1")};
+
+/* tag NULL: it is known that it has none. */
+static bool is_tagged(struct aws *a, const char *key, const char *tag, const char *value)
+{
+    _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(a->cache);
+    const struct index_resource *r = snapshot_resource_by_key(s, key);
+    const char *now = tag ? index_tag(r, tag) : NULL;
+
+    assert_non_null(r);
+    return !r->unread && (tag ? now && streq(now, value) : r->n_tags == 0);
+}
+
+static void use(struct aws *a, bool come)
+{
+    const bool all[] = {come, come, come, come, come};
+
+    assert_int_equal(cache_use(a->cache, used, all, ARRAY_SIZE(used)), 0);
+    cache_flush(a->cache);
+}
+
+/* Until what was looked up behind is in force. */
+static void refresh_twice(struct aws *a)
+{
+    unsigned lookups = count(a, &a->lookups);
+
+    for (unsigned i = 1; i <= 2; i++) {
+        assert_int_equal(cache_refresh(a->cache, NULL, NULL), 0);
+        WAIT(a, a->lookups >= lookups + i);
+    }
+    cache_flush(a->cache);
+}
+
+static void test_used(void **state)
+{
+    static const struct index_tag b = {"Name", "b"};
+    _cleanup_aws_ struct aws *a = aws_new(NULL);
+    (void)state;
+
+    start(a);
+    assert_int_equal(cache_refresh(a->cache, NULL, NULL), 0);
+    assert_int_equal(count(a, &a->lookups), 0);
+    set(a, &a->refuse_lookups, true);
+    use(a, true);
+    WAIT(a, a->lookups >= 1);
+    assert_false(is_tagged(a, used[0], NULL, NULL));
+    set(a, &a->refuse_lookups, false);
+    set_text(a, &a->looked_up, NAMED(VPC("123456789012", "vpc-1"), TAG("Name", "a")));
+    assert_int_equal(cache_refresh(a->cache, NULL, NULL), 0);
+    WAIT(a, is_tagged(a, used[0], "Name", "a"));
+    assert_string_equal(a->asked_for,
+                        "{\"ResourceARNList\":[\"" VPC("123456789012", "vpc-1") "\"]}");
+    assert_false(is_tagged(a, used[1], NULL, NULL)); /* not ours to know */
+    assert_false(is_tagged(a, used[2], NULL, NULL));
+    /* an own write, which the index does not show yet */
+    _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(a->cache);
+    assert_int_equal(cache_retag(a->cache, snapshot_resource_by_key(s, used[0]), &b, 1), 0);
+    cache_flush(a->cache);
+    assert_true(is_tagged(a, used[0], "Name", "b"));
+    refresh_twice(a);
+    assert_true(is_tagged(a, used[0], "Name", "b"));
+    /* then it does, and others write as well */
+    set_text(a, &a->looked_up,
+             NAMED(VPC("123456789012", "vpc-1"), TAG("Name", "b") "," TAG("x", "y")));
+    assert_int_equal(cache_refresh(a->cache, NULL, NULL), 0);
+    WAIT(a, is_tagged(a, used[0], "x", "y"));
+    set_text(a, &a->looked_up, NAMED(VPC("123456789012", "vpc-1"), TAG("service-id", "n1")));
+    refresh_twice(a); /* whose it is the sweep says */
+    assert_false(is_tagged(a, used[0], NULL, NULL));
+    set_text(a, &a->looked_up, "");
+    assert_int_equal(cache_refresh(a->cache, NULL, NULL), 0);
+    WAIT(a, is_tagged(a, used[0], NULL, NULL));
+    use(a, false);
+    unsigned lookups = count(a, &a->lookups);
+    assert_int_equal(cache_refresh(a->cache, NULL, NULL), 0);
+    cache_stop(a->cache);
+    assert_int_equal(count(a, &a->lookups), lookups);
+}
+
 /* --- all at once --- */
 
 struct worker {
@@ -422,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_cancelled), cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_timer),     cmocka_unit_test(test_flush),
         cmocka_unit_test(test_at_once),   cmocka_unit_test(test_pace),
+        cmocka_unit_test(test_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
