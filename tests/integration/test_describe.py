@@ -256,7 +256,7 @@ def test_what_has_no_call_says_so_and_hinders_no_copy(lab):
     lab.proxy.config.more_resources[strange] = {"service-id": "d1", "service-family": FAMILY}
     mount = lab.mount()
     path = path_of(mount, strange)
-    assert os.listdir(os.path.dirname(path)) == ["arn", "tags", "services"]
+    assert os.listdir(os.path.dirname(path)) == ["arn", "impact.tsv", "tags", "services"]
     assert open_errno(path) == errno.EOPNOTSUPP
     assert "quantum/cat" in mount.read(".svcfs", "errors")
     assert mount.sh("cp -r resources/quantum /tmp/svcfs-copy-$$ && rm -r /tmp/svcfs-copy-$$").returncode == 0
@@ -295,15 +295,19 @@ def test_names_cost_nothing_one_costs_one_call_all_cost_the_batches(lab):
     secrets = [lab.aws.secretsmanager.create_secret(Name=f"k{i}", SecretString="x", Tags=own(f"s{i}"))["ARN"] for i in range(7)]
     points = [lab.aws.efs.create_access_point(ClientToken=f"c{i}", FileSystemId=lab.account.file_system,
               Tags=own(f"s{i}"))["AccessPointArn"] for i in range(30)]
+    lab.aws.ecr.create_repository(repositoryName="wordpress")     # the task definitions' image is in it
     mount = lab.mount()
     assert mount.sh("ls -R . && find . && ls -R resources && find -L services | head -100000").returncode == 0
     assert sum(described(lab).values()) == 0
     properties(mount, made[100])
     assert described(lab) == {"ec2:DescribeSecurityGroups": 1}
     begun = time.monotonic()
-    done = mount.sh("find resources -name properties.json | xargs cat > /dev/null && grep -rq nothing-like-this resources", 120)
-    assert done.returncode in (0, 1) and done.stderr == ""
+    done = mount.sh("cat $(find resources -name properties.json) > /dev/null", 120)
+    assert done.returncode == 0 and done.stderr == ""
     counts = described(lab)
+    # What only these descriptions name stands there now, too.
+    done = mount.sh("grep -rq nothing-like-this resources", 120)
+    assert done.returncode == 1 and done.stderr == ""
     batches = {"ec2:DescribeSecurityGroups": (len(made) + 3, 200), "elasticloadbalancing:DescribeTargetGroups": (len(names) + 3, 20),
                "ssm:DescribeParameters": (len(parameters), 25), "secretsmanager:DescribeSecret": (len(secrets) + 3, 1),
                "elasticfilesystem:DescribeAccessPoints": (len(points), 1000), "elasticloadbalancing:DescribeRules": (3, 20)}
@@ -504,7 +508,8 @@ def test_rounds_describe_everything_in_batches(lab):
     wait_until(lambda: (lambda t: t[0] == t[2] and int(t[0]) >= len(made))(freshness(mount)["described"].split()), 60 * SLOW,
                "a round", 0.2)
     counts = described(lab)
-    assert counts["ec2:DescribeSecurityGroups"] == math.ceil((len(made) + 3) / 200), counts
+    # Groups that only others name are known when those are described: of an interface of a mount target, two calls more.
+    assert counts["ec2:DescribeSecurityGroups"] <= math.ceil((len(made) + 3) / 200) + 2, counts
     assert freshness(mount)["describe-error"] == "-"
     before = sum(described(lab).values())
     for arn in made:
@@ -523,4 +528,4 @@ def test_rounds_tell_what_they_may_not_see(lab):
     mount = lab.mount(describe=900)
     wait_until(lambda: "UnauthorizedOperation" in freshness(mount)["describe-error"], 30 * SLOW, "the error", 0.2)
     wait_until(lambda: (lambda t: t[0] == t[2])(freshness(mount)["described"].split()), 60 * SLOW, "a round", 0.2)
-    assert described(lab)["ec2:DescribeSecurityGroups"] == 1
+    assert described(lab)["ec2:DescribeSecurityGroups"] <= 3    # those that only others name come later

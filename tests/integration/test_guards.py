@@ -143,7 +143,8 @@ def test_others_may_look_but_not_make(lab):
 
 
 @pytest.mark.limit(200)
-def test_copies_out_work_and_change_nothing(lab, mount):
+def test_copies_out_work_and_change_nothing(lab):
+    mount = lab.mount(describe=900)
     writes = len(lab.writes())
     target = os.path.join(lab.directory, "copy")
     # Until groups and edges are known resources/ grows by what only they name, and tar says so.
