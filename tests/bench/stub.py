@@ -123,6 +123,10 @@ class Stub:
 
     def _get_resources(self, request):
         asked = request.params
+        if "ResourceARNList" in asked:      # of what is known only because something uses it
+            self._calls.append((request.operation, None))
+            found = [self.world.resources[a] for a in asked["ResourceARNList"] if a in self.world.resources]
+            return self._page([r.wire() for r in found], "")
         filters = tuple((f["Key"], tuple(f.get("Values", ()))) for f in asked.get("TagFilters", ()))
         types = tuple(asked.get("ResourceTypeFilters", ()))
         token = asked.get("PaginationToken")
@@ -140,8 +144,11 @@ class Stub:
             self._chains[chain] = entries
             while len(self._chains) > CHAINS_KEPT:
                 self._chains.popitem(last=False)
-        body = b'{"PaginationToken":"%s","ResourceTagMappingList":[%s]}' % (
-            f"{chain}.{end}".encode() if more else b"", b",".join(entries[start:end]))
+        return self._page(entries[start:end], f"{chain}.{end}" if more else "")
+
+    @staticmethod
+    def _page(entries, token):
+        body = b'{"PaginationToken":"%s","ResourceTagMappingList":[%s]}' % (token.encode(), b",".join(entries))
         return wire.Answer(200, [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-RequestId", wire.request_id())],
                            body)
 

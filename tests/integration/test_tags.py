@@ -499,13 +499,14 @@ def test_tags_of_what_is_only_used(lab):
     ec2, vpc = lab.aws.ec2, lab.account.vpc
     arn = f"arn:aws:ec2:{lab.aws.region}:123456789012:vpc/{vpc}"
     ec2.create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": "main"}])
-    held = lab.proxy.rule("tagging:GetResources", stall=True, contains="ResourceARNList")
-    mount = lab.mount(refresh=3600)
+    refused = lab.proxy.rule("tagging:GetResources", error=(400, "AccessDeniedException", "no"), contains="ResourceARNList")
+    mount = lab.mount(refresh=3600, describe=3600)
     directory = ("resources", "ec2", "vpc", vpc)
     wait_until(lambda: mount.exists(*directory), 20 * SLOW, "the VPC", 0.1)
-    lab.proxy.wait_for("tagging:GetResources", where=lambda r: arn in r.params.get("ResourceARNList", []))
+    lab.proxy.wait_for("tagging:GetResources", where=lambda r: arn in r.params.get("ResourceARNList", []), answered=True)
     assert not mount.exists(*directory, "tags") and "tags" not in mount.ls(*directory)
-    lab.proxy.remove_rule(held)
+    lab.proxy.remove_rule(refused)
+    mount.refresh()
     wait_until(lambda: mount.exists(*directory, "tags", "Name"), 20 * SLOW, "its tags", 0.1)
     assert "tags" in mount.ls(*directory) and mount.ls(*directory, "tags") == ["Name"]
     name = mount.at(*directory, "tags", "Name")
