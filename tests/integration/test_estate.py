@@ -69,7 +69,7 @@ def parse_dot(text):
 def estate(servers):
     """One laid-out account and one mount on it, for the tests that only look."""
     lab = Lab(servers)
-    Estate(lab.aws)
+    lab.estate = Estate(lab.aws)
     mount = lab.mount(refresh=3600, describe=3600)
     wait_until(lambda: described(mount)[1] > 1000 and described(mount)[0] == described(mount)[1], 120 * SLOW,
                "the descriptions", 0.2)
