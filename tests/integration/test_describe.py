@@ -297,7 +297,6 @@ def test_names_cost_nothing_one_costs_one_call_all_cost_the_batches(lab):
     secrets = [lab.aws.secretsmanager.create_secret(Name=f"k{i}", SecretString="x", Tags=own(f"s{i}"))["ARN"] for i in range(7)]
     points = [lab.aws.efs.create_access_point(ClientToken=f"c{i}", FileSystemId=lab.account.file_system,
               Tags=own(f"s{i}"))["AccessPointArn"] for i in range(30)]
-    lab.aws.ecr.create_repository(repositoryName="wordpress")     # the task definitions' image is in it
     mount = lab.mount(refresh=3600)
     assert mount.sh("ls -R . && find . && ls -R resources && find -L services | head -100000").returncode == 0
     assert sum(described(lab).values()) == 0
