@@ -69,7 +69,7 @@ static int choose(struct cache *c, bool all, struct arena *a, struct list *ret)
         const struct overlay_entry *used = value;
         if (!all && used->listed)
             continue;
-        if (c->resources && map_get(c->resources->by_key, key)) {
+        if (map_get(c->resources->by_key, key)) {
             e = used->listed ? list_add(&swept, key) : 0;
         } else if (can_look_up(c, key)) {
             const char *copy = arena_strdup(a, key);
@@ -176,7 +176,9 @@ static void read_tags(void *arg)
 
 void used_due(struct cache *c, bool all)
 {
-    if (map_size(c->overlay.used) == 0 || cancel_raised(c->stop))
+    bool swept = c->resources && !c->resources->saved; /* else the sweep goes first */
+
+    if (!swept || map_size(c->overlay.used) == 0 || cancel_raised(c->stop))
         return;
     c->used_all |= all;
     c->used_new |= !all;
