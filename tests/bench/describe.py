@@ -23,16 +23,16 @@ def _security_groups(world, request):
     return wire.xml_answer(request, f"<securityGroupInfo>{items}</securityGroupInfo>")
 
 
-def _listed(kind, key, one, token_in, token_out):
+def _listed(kind, key, one, token_in, token_out, **members):
     def answer(world, request):
         if one in request.params:
             wanted = [a for a in _of(world, kind) if _id(a) == request.params[one]]
-            return wire.json_answer(request, {key: [{one: _id(a)} for a in wanted]})
+            return wire.json_answer(request, {key: [{one: _id(a), **members} for a in wanted]})
         start = int(request.params.get(token_in) or 0)
         size = min(int(request.params.get("MaxItems") or request.params.get("MaxResults")), 1000 if token_in[0] == "N" else PAGE)
         found = _of(world, kind)
         more = {token_out: str(start + size)} if start + size < len(found) else {}
-        return wire.json_answer(request, {key: [{one: _id(a)} for a in found[start:start + size]], **more})
+        return wire.json_answer(request, {key: [{one: _id(a), **members} for a in found[start:start + size]], **more})
     return answer
 
 
@@ -81,7 +81,7 @@ def _log_groups(world, request):
 OPERATIONS = {
     "ec2:DescribeSecurityGroups": _security_groups,
     "elasticfilesystem:DescribeFileSystems":
-        _listed("elasticfilesystem:file-system", "FileSystems", "FileSystemId", "Marker", "NextMarker"),
+        _listed("elasticfilesystem:file-system", "FileSystems", "FileSystemId", "Marker", "NextMarker", NumberOfMountTargets=0),
     "elasticfilesystem:DescribeAccessPoints":
         _listed("elasticfilesystem:access-point", "AccessPoints", "AccessPointId", "NextToken", "NextToken"),
     "elasticloadbalancing:DescribeLoadBalancers":
