@@ -133,6 +133,7 @@ struct asking {
     const struct describe_row *row;
     const char *const *keys;
     char (*ids)[ID_SIZE];
+    bool whole;
     aws_described_fn fn;
     void *arg;
 };
@@ -287,7 +288,7 @@ static void give(const struct asking *k, size_t i, json_t *item, struct fault *r
         fault_set(&f, -EPROTO, "the answer to %s cannot be read", row->action.name);
     else if (describe_redact(shown) < 0)
         aws_no_memory(&f);
-    else if (row->more)
+    else if (row->more && k->whole)
         (void)complete(k, i, shown, &f);
     k->fn(k->arg, i, f.err ? NULL : shown, f.err ? &f : NULL);
     if (row->more && f.err && !is_own(f.err))
@@ -398,9 +399,9 @@ static void describe_some(const struct asking *k, size_t from, size_t n)
 }
 
 void aws_describe(struct aws_client *c, const struct aws_ctx *ctx, const struct describe_row *row,
-                  const char *const *keys, size_t n, aws_described_fn fn, void *arg)
+                  const char *const *keys, size_t n, bool whole, aws_described_fn fn, void *arg)
 {
-    struct asking k = {c, ctx, row, keys, calloc(n, ID_SIZE), fn, arg};
+    struct asking k = {c, ctx, row, keys, calloc(n, ID_SIZE), whole, fn, arg};
     struct fault f = FAULT_INIT;
     int r = k.ids ? 0 : -ENOMEM;
 

@@ -64,8 +64,8 @@ typedef void (*aws_described_fn)(void *arg, size_t i, json_t *properties, const 
 /*
  * Describes n things of one row, row->batch of them at most (with ONE_OR_ALL: any number), all
  * together; calls fn for each of them once. One that is gone, or that AWS refuses as malformed,
- * does not hide the others: then there are more calls. Where row->more, one call for each comes
- * after, and fn before the next of them. Blocks; any thread.
+ * does not hide the others: then there are more calls. Where whole and row->more, one call for each
+ * comes after, and fn before the next of them. Blocks; any thread.
  */
 void aws_describe(struct aws_client *c, const struct aws_ctx *ctx, const struct describe_row *row,
-                  const char *const *keys, size_t n, aws_described_fn fn, void *arg);
+                  const char *const *keys, size_t n, bool whole, aws_described_fn fn, void *arg);

@@ -6,8 +6,8 @@
  * that Cloud Control knows, comes from there, one call each; its names are CloudFormation's.
  *
  * A file system's description says which mount targets it has: they have neither ARN nor tags, so
- * nothing else tells. That is one call more for each file system that has some: who reads one of
- * them causes two calls; a round causes one for a hundred of them, and one for each. (No filter
+ * nothing else tells. That is one call more for each file system that has some; rounds make it, but
+ * nobody who reads waits for it, or causes it for others. (No filter
  * finds mount targets of several file systems; the descriptions of their network interfaces, which
  * would come in one call, are prose.) Their security groups come with their interfaces, in batches.
  */

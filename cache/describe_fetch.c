@@ -82,7 +82,7 @@ static size_t place_in(const struct index_type *t, const struct index_resource *
 static size_t room(const struct describe_row *row, const struct index_type *t,
                    enum describe_for whom)
 {
-    if (row->more && whom != FOR_ROUND)
+    if (row->more && whom == FOR_NEXT_READER)
         return 1;
     return row->put == DESCRIBE_ONE_OR_ALL ? t->n_resources : row->batch;
 }
@@ -152,6 +152,7 @@ static void keep(struct receiving *r, struct describe_entry *e, const char *key,
     if (what) {
         e->fetched_ms = r->begun_ms;
         e->fetched_wall_ms = r->begun_wall_ms;
+        e->partial = e->row->more && r->batch->whom == FOR_READER;
     }
     e->looked_ms = d->clock->monotonic_ms(d->clock);
     e->fetching = false;
@@ -160,7 +161,7 @@ static void keep(struct receiving *r, struct describe_entry *e, const char *key,
 /* A reader's own call was begun later and has ended before. */
 static bool is_overtaken(const struct receiving *r, const struct describe_entry *e)
 {
-    return e->what && e->fetched_ms > r->begun_ms;
+    return e->what && e->fetched_ms > r->begun_ms && !e->partial;
 }
 
 static bool same_fault(const struct fault *a, const struct fault *b)
@@ -219,7 +220,8 @@ int describe_fetch(struct describe *d, struct describe_batch *b, struct fault *f
     struct fault no_memory = FAULT_INIT;
 
     if (r.changed) {
-        aws_describe(d->aws, &ctx, b->row, (const char *const *)b->keys, b->n, on_described, &r);
+        aws_describe(d->aws, &ctx, b->row, (const char *const *)b->keys, b->n,
+                     b->whom != FOR_READER, on_described, &r);
     } else {
         fault_set(&no_memory, -ENOMEM, "no memory");
         for (size_t i = 0; i < b->n; i++)

@@ -33,7 +33,8 @@ struct describe_entry {
     int64_t fetched_wall_ms;
     int64_t looked_ms; /* end of the last look, also of one that failed; 0: none */
     bool fetching;
-    bool slowly; /* call after call, in a round: who reads does not wait for that */
+    bool partial; /* for a reader: the next round makes it whole */
+    bool slowly;  /* call after call, in a round: who reads does not wait for that */
     struct describe_entry *newer, *older; /* of those with a text, by when it was read last */
     char key[];
 };

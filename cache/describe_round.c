@@ -34,6 +34,8 @@ static bool is_due(struct describe *d, const struct index_resource *r _unused_,
         return !e || !e->fetching;
     if (e->fetching || (e->row->fixed && e->what))
         return false;
+    if (e->partial && !e->failure)
+        return true;
     if (e->failure && is_passing(e->failure->fault.err))
         pause = MIN(pause, (int64_t)DESCRIBE_AGAIN_MS);
     return now_ms(d) >= e->looked_ms + pause;

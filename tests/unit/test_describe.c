@@ -41,7 +41,7 @@ static void ask(struct fake_transport *t, const char *service, const char *type,
     const struct describe_row *row = aws_describe_row(service, type, keys[0]);
 
     assert_non_null(row);
-    aws_describe(t->client, NULL, row, keys, n, on_described, g);
+    aws_describe(t->client, NULL, row, keys, n, true, on_described, g);
     for (size_t i = 0; i < n; i++)
         assert_int_equal(g->calls[i], 1);
 }
