@@ -34,8 +34,8 @@ const struct index_resource *snapshot_resource(const struct index_type *t, const
 const struct index_resource *snapshot_resource_by_key(const struct snapshot *s, const char *key);
 const struct index_group *snapshot_group(const struct snapshot *s, const char *name);
 /* What carries exactly one of the two tags, sorted by link: a service's and no family's, or a
- * family's and no service's. The latter is what families share, too. A record may name such a
- * resource as its service's all the same. When links came or went, as the times of index.h. */
+ * family's and no service's. The latter is what families share, too. A record may keep such a
+ * resource with its service all the same. When links came or went, as the times of index.h. */
 const struct index_resource *const *snapshot_untagged(const struct snapshot *s, size_t *ret_n);
 int64_t snapshot_untagged_ms(const struct snapshot *s);
 /* When a type of any service came or went. */

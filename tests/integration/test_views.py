@@ -166,58 +166,153 @@ def untagged(identifier):
     return f"ec2.security-group.{identifier}"
 
 
-def test_what_was_forgotten(lab, mount):
-    assert mount.ls("untagged") == [], "what a family shares is no mistake, nor what carries neither tag"
-    before = os.stat(mount.at("untagged")).st_mtime_ns
+def carry_one(lab):
+    """The ARNs of all that carries one of the two tags and not the other, by the tag index."""
+    return {arn for arn, found in lab.aws.tagged().items() if len(found.keys() & {"service-id", "service-family"}) == 1}
+
+
+def arns(mount):
+    return {mount.read("untagged", name, "arn").strip() for name in mount.ls("untagged")}
+
+
+def shown(mount, shared):
+    """What untagged/ lists beyond what was there at first, which must be there still."""
+    names = mount.ls("untagged")
+    assert set(shared) <= set(names)
+    return sorted(set(names) - set(shared))
+
+
+def test_what_families_share_is_there_and_with_them(lab, mount):
+    """Beside it nothing: not what carries both tags, nor what carries neither."""
+    assert arns(mount) == carry_one(lab) and len(arns(mount)) == 3, "balancer, database, file system"
+    assert mount.ls("untagged") == sorted(n for f in (FAMILY, SHARED) for n in mount.ls("families", f, "resources"))
     own = group(lab, service_id="legacy1")
+    mount.refresh()
+    assert arns(mount) == carry_one(lab) and len(arns(mount)) == 4
+    assert not any(mount.exists("families", f, "resources", untagged(own)) for f in mount.ls("families")), "that tells them apart"
+
+
+@pytest.mark.parametrize("first, key, value", [({"service_id": "legacy1"}, "service-family", FAMILY),
+                                               ({"service_family": FAMILY}, "service-id", "legacy1")],
+                         ids=["no family", "no service"])
+def test_what_was_forgotten(lab, mount, first, key, value):
+    shared = mount.ls("untagged")
+    before = os.stat(mount.at("untagged")).st_mtime_ns
+    own = group(lab, **first)
     assert not mount.exists("untagged", untagged(own))
     mount.refresh()
-    assert mount.ls("untagged") == [untagged(own)]
+    assert shown(mount, shared) == [untagged(own)]
     after = os.stat(mount.at("untagged")).st_mtime_ns
     assert after > before
     assert os.readlink(mount.at("untagged", untagged(own))) == f"../resources/ec2/security-group/{own}"
-    assert mount.read("untagged", untagged(own), "tags", "service-id") == "legacy1\n"
-    tag(lab, own, service_family=FAMILY)
+    assert mount.ls("untagged", untagged(own), "tags") == [next(iter(first)).replace("_", "-")]
+    assert mount.exists("families", FAMILY, "resources", untagged(own)) == ("service_family" in first)
+    tag(lab, own, **{key: value})
     mount.refresh()
-    assert mount.ls("untagged") == [] and os.stat(mount.at("untagged")).st_mtime_ns > after
+    assert shown(mount, shared) == [] and os.stat(mount.at("untagged")).st_mtime_ns > after
     wait_until(lambda: not mount.exists("untagged", untagged(own)), 5 * SLOW, "the name to go")
     assert untagged(own) in mount.ls("services", "legacy1", "resources")
-    lab.aws.ec2.delete_tags(Resources=[own], Tags=[{"Key": "service-family"}])
+    lab.aws.ec2.delete_tags(Resources=[own], Tags=[{"Key": key}])
     mount.refresh()
-    assert mount.ls("untagged") == [untagged(own)]
+    assert shown(mount, shared) == [untagged(own)]
     lab.aws.ec2.delete_security_group(GroupId=own)
     mount.refresh()
-    assert mount.ls("untagged") == []
+    assert shown(mount, shared) == []
 
 
 def test_adoption_empties_it_at_once(lab):
     mount = lab.mount(refresh=3600)
+    shared = mount.ls("untagged")
     own = group(lab, service_id="legacy1")
     mount.refresh()
-    assert mount.ls("untagged") == [untagged(own)]
+    assert shown(mount, shared) == [untagged(own)]
     done = mount.sh(f"echo {FAMILY} > untagged/{untagged(own)}/tags/service-family")
     assert done.returncode == 0, done.stderr
-    assert mount.ls("untagged") == [] and untagged(own) in mount.ls("services", "legacy1", "resources")
+    assert shown(mount, shared) == [] and untagged(own) in mount.ls("services", "legacy1", "resources")
     assert lab.aws.tagged(service_id="legacy1", service_family=FAMILY).keys() >= {
         f"arn:aws:ec2:{lab.aws.region}:123456789012:security-group/{own}"}
-    assert mount.sh(f"rm resources/ec2/security-group/{own}/tags/service-family").returncode == 0
-    assert mount.ls("untagged") == [untagged(own)]
+    for key in ("family", "id"):
+        assert mount.sh(f"rm resources/ec2/security-group/{own}/tags/service-{key}").returncode == 0
+        assert shown(mount, shared) == ([untagged(own)] if key == "family" else [])
 
 
-def test_what_nobody_shares(lab, mount):
-    """The tag of a family that is nothing else: mistyped, or what is left of one."""
+def test_another_family_leaves_it_there(lab, mount):
+    """A mistyped one, one with a service, one with a blueprint: only the last tag counts."""
+    shared = mount.ls("untagged")
     own = group(lab, service_family="wp-container")
     mount.refresh()
-    assert mount.ls("untagged") == [untagged(own)]
-    member = group(lab, "y", service_family="wp-container", service_id="n1")
+    assert shown(mount, shared) == [untagged(own)]
+    changed = os.stat(mount.at("untagged")).st_mtime_ns
+    group(lab, "y", service_family="wp-container", service_id="n1")
     mount.refresh()
-    assert mount.ls("untagged") == []
-    lab.aws.ec2.delete_security_group(GroupId=member)
+    assert shown(mount, shared) == [untagged(own)]
+    tag(lab, own, service_family=SHARED)
     mount.refresh()
-    assert mount.ls("untagged") == [untagged(own)]
-    tag(lab, own, service_family=SHARED)    # has a blueprint
+    assert shown(mount, shared) == [untagged(own)] and untagged(own) in mount.ls("families", SHARED, "resources")
+    assert os.stat(mount.at("untagged")).st_mtime_ns == changed
+
+
+@pytest.mark.limit(180)
+def test_what_svcfs_made_and_one_tag(lab, mount):
+    """It carries both; where somebody removes one it is listed. The record stays its service's all the same."""
+    shared = mount.ls("untagged")
+    mount.provision(FAMILY, "site1")
     mount.refresh()
-    assert mount.ls("untagged") == [] and untagged(own) in mount.ls("families", SHARED, "resources")
+    assert shown(mount, shared) == [f"resource-groups.group.{FAMILY}"], "the family's, which svcfs makes"
+    shared = mount.ls("untagged")
+    own = mount.ls("services", "site1", "resources")
+    (files,) = [n for n in own if n.startswith("elasticfilesystem.file-system.")]
+    (record,) = [n for n in own if n.startswith("ssm.parameter.svcfs+")]
+
+    def files_tags(remove=(), **add):
+        identifier = files.rsplit(".", 1)[1]
+        if remove:
+            lab.aws.efs.untag_resource(ResourceId=identifier, TagKeys=remove)
+        else:
+            lab.aws.efs.tag_resource(ResourceId=identifier, Tags=tags(**add))
+
+    def record_tags(remove=(), **add):
+        what = {"ResourceType": "Parameter", "ResourceId": "/svcfs/site1"}
+        if remove:
+            lab.aws.ssm.remove_tags_from_resource(TagKeys=remove, **what)
+        else:
+            lab.aws.ssm.add_tags_to_resource(Tags=tags(**add), **what)
+    for name, change in ((files, files_tags), (record, record_tags)):
+        for key, value in (("service_id", "site1"), ("service_family", FAMILY)):
+            change(remove=[key.replace("_", "-")])
+            mount.refresh()
+            assert shown(mount, shared) == [name]
+            assert (name in mount.ls("services", "site1", "resources")) == (name == record)
+            change(**{key: value})
+            mount.refresh()
+            assert shown(mount, shared) == [] and mount.ls("services", "site1", "resources") == own
+
+
+def test_the_kernel_is_told_of_each_name():
+    """One that comes to be shared: beyond what it changes elsewhere, the listing and one name; nothing for the others."""
+    with tempfile.TemporaryDirectory(prefix="svcfs-views-") as directory, Account(services=20) as account:
+        mount = mount_on(account, directory)
+        try:
+            wait_swept(mount)
+            metrics = Metrics(mount)
+            arn = next(a for a, r in account.world.resources.items() if "service-id" in r.tags and ":security-group/" in a)
+            both = dict(account.world.resources[arn].tags)
+            half = {k: v for k, v in both.items() if k != "service-id"}
+            name = "ec2.security-group." + arn.rsplit("/", 1)[1]
+
+            def told(its_tags):
+                mount.sh("ls -lR families services resources >/dev/null")
+                account.change("put", arn, its_tags)
+                return notifications(metrics.during(mount.refresh))
+            unseen = told(half), told(both)
+            for i, its_tags in enumerate((half, both)):
+                mount.sh(f"ls -lR untagged >/dev/null; ls untagged/{name} 2>/dev/null")
+                seen = told(its_tags)
+                assert {k: seen[k] - unseen[i][k] for k in seen} == {"inval_inode": 1, "inval_entry": 1}
+                assert (name in mount.ls("untagged")) == (i == 0)
+        finally:
+            mount.stop()
+        assert not mount.complaints()
 
 
 # All of them
@@ -235,7 +330,7 @@ def test_views_wait_for_the_first_sweep(lab):
     mount = lab.mount(cache_dir="none")
     assert mount.sh("timeout 2 ls -d by-status by-type untagged").returncode == 0
     assert mount.ls("by-status", "unmanaged") == ["legacy1", "legacy2", "shop"]
-    assert "ecs.service" in mount.ls("by-type") and mount.ls("untagged") == []
+    assert "ecs.service" in mount.ls("by-type") and arns(mount) == carry_one(lab)
     assert hold.hits
 
 
