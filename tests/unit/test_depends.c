@@ -17,7 +17,7 @@ static void test_keys(void **state)
 {
     static const char *const good[] = {TAG, TAG "-2", TAG "-9", TAG "-10", TAG "-123"};
     static const char *const bad[] = {"service-dep", TAG "-",  TAG "-1", TAG "-0", TAG "-02",
-                                      TAG "-2x",     TAG "-x", TAG "2",  TAG "s",  "x" TAG};
+                                      TAG "-2x",     TAG "-x", TAG "2",  TAG "s",  ("x" TAG)};
     (void)state;
 
     for (size_t i = 0; i < ARRAY_SIZE(good); i++)
