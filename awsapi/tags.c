@@ -140,42 +140,51 @@ static json_t *list_of(json_t *tags, bool upper)
     return list;
 }
 
-static int no_row(const char *arn, struct fault *f)
+/* Who is asked, and as what: *ret_id is malloc'ed. */
+static int locate(const char *arn, const struct row **ret, char **ret_id, struct fault *f)
 {
-    return fault_set(f, -EOPNOTSUPP, "svcfs knows no tag call of the service of %s", arn);
+    const struct row *row = row_of(arn);
+    char *id = row ? id_of(row, arn) : NULL;
+
+    if (!row)
+        return fault_set(f, -EOPNOTSUPP, "svcfs knows no tag call of the service of %s", arn);
+    if (!id)
+        return aws_no_memory(f);
+    *ret = row;
+    *ret_id = id;
+    return 0;
 }
 
 int tags_read(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t **ret,
               struct fault *f)
 {
-    const struct row *row = row_of(arn);
-    char *id _cleanup_free_ = row ? id_of(row, arn) : NULL;
+    char *id _cleanup_free_ = NULL;
+    const struct row *row;
+    int r = locate(arn, &row, &id, f);
 
-    if (!row)
-        return no_row(arn, f);
-    return id ? row->read(c, ctx, id, ret, f) : aws_no_memory(f);
+    return r < 0 ? r : row->read(c, ctx, id, ret, f);
 }
 
 int tags_add(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t *tags,
              struct fault *f)
 {
-    const struct row *row = row_of(arn);
-    char *id _cleanup_free_ = row ? id_of(row, arn) : NULL;
+    char *id _cleanup_free_ = NULL;
+    const struct row *row;
+    int r = locate(arn, &row, &id, f);
 
-    if (!row)
-        return no_row(arn, f);
+    if (r < 0)
+        return r;
     _cleanup_json_ json_t *what =
         row->form == FORM_OBJECT ? json_incref(tags) : list_of(tags, row->form == FORM_UPPER);
-    return id && what ? row->add(c, ctx, id, what, f) : aws_no_memory(f);
+    return what ? row->add(c, ctx, id, what, f) : aws_no_memory(f);
 }
 
 int tags_remove(struct aws_client *c, const struct aws_ctx *ctx, const char *arn, json_t *keys,
                 struct fault *f)
 {
-    const struct row *row = row_of(arn);
-    char *id _cleanup_free_ = row ? id_of(row, arn) : NULL;
+    char *id _cleanup_free_ = NULL;
+    const struct row *row;
+    int r = locate(arn, &row, &id, f);
 
-    if (!row)
-        return no_row(arn, f);
-    return id ? row->remove(c, ctx, id, keys, f) : aws_no_memory(f);
+    return r < 0 ? r : row->remove(c, ctx, id, keys, f);
 }

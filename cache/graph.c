@@ -117,7 +117,7 @@ static void impact_affected(struct graph *g, struct node *n)
         n->stale = list_add(&g->stale, n) == 0;
 }
 
-static void drawing_affected(struct graph *g, const struct node *n)
+static void drawing_affected(struct graph *g, struct node *n)
 {
     const struct index_label *family = n->r && !n->r->owner ? n->r->family : NULL;
 
@@ -131,45 +131,24 @@ static void drawing_affected(struct graph *g, const struct node *n)
         map_put(g->families, family->name, g, NULL);
 }
 
-static void affect_impacts(struct graph *g, struct node *from)
+/* What n uses (or, users true, what uses it), and n itself, that this batch has not met. */
+static void affect(struct graph *g, struct node *from, bool users,
+                   void (*note)(struct graph *g, struct node *n))
 {
     g->walk.n = 0;
-    from->seen = g->batch;
-    impact_affected(g, from);
+    from->seen[users] = g->batch;
+    note(g, from);
     if (list_add(&g->walk, from) < 0)
         return;
     while (g->walk.n > 0) {
         const struct node *n = g->walk.items[--g->walk.n];
         const struct link *l;
         uint32_t it = 0;
-        while ((l = graph_next(n, false, &it))) {
-            if (l->node->seen == g->batch)
+        while ((l = graph_next(n, users, &it))) {
+            if (l->node->seen[users] == g->batch)
                 continue;
-            l->node->seen = g->batch;
-            impact_affected(g, l->node);
-            list_add(&g->walk, l->node);
-        }
-    }
-}
-
-static void affect_drawings(struct graph *g, struct node *from)
-{
-    g->walk.n = 0;
-    g->redraw_all = true;
-    g->redrawn_ms = g->now_ms;
-    from->seen_back = g->batch;
-    drawing_affected(g, from);
-    if (list_add(&g->walk, from) < 0)
-        return;
-    while (g->walk.n > 0) {
-        const struct node *n = g->walk.items[--g->walk.n];
-        const struct link *l;
-        uint32_t it = 0;
-        while ((l = graph_next(n, true, &it))) {
-            if (l->node->seen_back == g->batch)
-                continue;
-            l->node->seen_back = g->batch;
-            drawing_affected(g, l->node);
+            l->node->seen[users] = g->batch;
+            note(g, l->node);
             list_add(&g->walk, l->node);
         }
     }
@@ -180,9 +159,12 @@ static void affect_drawings(struct graph *g, struct node *from)
 void graph_affect(struct graph *g, struct node *n)
 {
     if (g->n_told > 0)
-        affect_impacts(g, n);
-    if (g->drawings)
-        affect_drawings(g, n);
+        affect(g, n, false, impact_affected);
+    if (!g->drawings)
+        return;
+    g->redraw_all = true;
+    g->redrawn_ms = g->now_ms;
+    affect(g, n, true, drawing_affected);
 }
 
 /* --- what is wanted --- */

@@ -266,7 +266,7 @@ static int put_node(struct buf *out, const struct node *n)
 }
 
 /* From the resource to the service. */
-static int put_chain(struct reach *w, const struct svc *v, struct buf *out)
+static int put_chain(const struct svc *v, struct buf *out)
 {
     struct list services = {0}, nodes = {0};
     int e = 0;
@@ -289,7 +289,6 @@ static int put_chain(struct reach *w, const struct svc *v, struct buf *out)
     }
     list_done(&services);
     list_done(&nodes);
-    (void)w;
     return e;
 }
 
@@ -309,7 +308,7 @@ static int fill(struct reach *w, bool paths, struct impact *i)
     for (size_t k = 0; e == 0 && k < w->touched.n; k++) {
         const struct svc *v = w->touched.items[k];
         at[k] = text->len;
-        e = put_chain(w, v, text);
+        e = put_chain(v, text);
         if (e < 0)
             return e;
         entries[i->n++] = (struct impact_entry){

@@ -46,8 +46,7 @@ struct node {
     bool wanted_news;               /* it stands in graph.wanted */
     bool unsure;                    /* it stands in graph.unsure */
     /* Of walks with these marks. */
-    uint32_t seen;      /* forwards: affected */
-    uint32_t seen_back; /* backwards: redrawn */
+    uint32_t seen[2]; /* by direction: forwards affected, backwards (to users) redrawn */
     uint32_t mark, distance, last_mark, last_distance;
     struct node *via, *last_via; /* one step nearer */
     char key[];

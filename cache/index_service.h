@@ -16,8 +16,8 @@ struct index_tag {
 struct index_resource {
     const char *key; /* its ARN, or "SERVICE/TYPE/ID" where it has none */
     bool has_arn;
-    bool inferred; /* known only because something uses it */
-    bool unread;   /* what tags it has is not known (yet) */
+    bool inferred;                   /* known only because something uses it */
+    bool unread;                     /* what tags it has is not known (yet) */
     uint32_t claim_hash;             /* the builder's: of the tag svcfs:claim; 0: none */
     const char *service, *type, *id; /* path below resources/ */
     const char *link;                /* SERVICE.TYPE.ID */

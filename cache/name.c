@@ -311,14 +311,19 @@ static void put_undotted(struct writer *w, const char *name)
     }
 }
 
+static void put_type(struct writer *w, const char *service, const char *type)
+{
+    put_undotted(w, service);
+    write_bytes(w, ".", 1);
+    put_undotted(w, type);
+}
+
 void name_link(const struct name_path *p, char out[NAME_SIZE])
 {
     char whole[8 * NAME_SIZE];
     struct writer w = {.out = whole, .size = sizeof(whole) - 1};
 
-    put_undotted(&w, p->service);
-    write_bytes(&w, ".", 1);
-    put_undotted(&w, p->type);
+    put_type(&w, p->service, p->type);
     write_bytes(&w, ".", 1);
     write_bytes(&w, p->id, strlen(p->id));
     whole[w.len] = 0;
@@ -330,9 +335,7 @@ void name_type(const char *service, const char *type, char out[NAME_SIZE])
     char whole[8 * NAME_SIZE];
     struct writer w = {.out = whole, .size = sizeof(whole) - 1};
 
-    put_undotted(&w, service);
-    write_bytes(&w, ".", 1);
-    put_undotted(&w, type);
+    put_type(&w, service, type);
     whole[w.len] = 0;
     name_fit(whole, out);
 }

@@ -13,7 +13,8 @@ bool same_resource(const struct index_resource *a, const struct index_resource *
     if (a == b)
         return true;
     /* The link follows from key and id. */
-    if (a->unread != b->unread || a->n_tags != b->n_tags || !streq(a->key, b->key) || !streq(a->id, b->id))
+    if (a->unread != b->unread || a->n_tags != b->n_tags || !streq(a->key, b->key) ||
+        !streq(a->id, b->id))
         return false;
     for (size_t i = 0; a->tags != b->tags && i < a->n_tags; i++)
         if (!streq(a->tags[i].key, b->tags[i].key) || !streq(a->tags[i].value, b->tags[i].value))

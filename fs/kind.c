@@ -96,7 +96,7 @@ static const struct kind kinds[KINDS] = {
                          .exists = exists_properties, .render = render_properties,
                          SINCE(properties), .size = size_properties},
     [KIND_NO_PROPERTIES] = {KIND_RESOURCE, "properties.json", REG, D | KIND_F_HIDDEN,
-                            .exists = exists_no_properties, .render = render_no_properties,
+                            .exists = exists_no_properties, .render = render_properties,
                             .size = size_no_properties},
     [KIND_IMPACT] = {KIND_RESOURCE, "impact.tsv", REG, KIND_F_FETCHED, .render = render_impact,
                      SINCE(impact), .size = size_impact},

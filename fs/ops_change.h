@@ -6,6 +6,8 @@
 #include "fs/kind.h"
 #include "fs/request.h"
 
+/* Whether the caller may change what is in the directory: 0, -EACCES, -EPERM, -EROFS. */
+int ops_may_write(struct request *r);
 /* -EPERM, and whoever asked is refused every further removal for a while (guard.h). */
 int ops_refuse_removal(struct request *r, const char *why);
 /* What the name stands for, as a LOOKUP has told the kernel; its ino is 0 where it does not know

@@ -5,7 +5,6 @@
 
 #include "base/str.h"
 #include "cache/lookup.h"
-#include "fs/access.h"
 #include "fs/detour.h"
 #include "fs/guard.h"
 #include "fs/notify.h"
@@ -56,12 +55,10 @@ static int name_errand(struct errand *e, const struct place *dir, const char *ot
 /* May the caller change the directory, and is it one that can be changed. */
 static int check_directory(struct request *r, struct place *dir)
 {
-    int rc = access_check(r, W_OK | X_OK);
+    int rc = ops_may_write(r);
 
     if (rc)
-        return fault_set(&r->fault, rc, "the caller may not write into this directory");
-    if (r->fs->options->ro)
-        return -EROFS;
+        return rc;
     if (r->key.deleting)
         return fault_set(&r->fault, -EPERM, "the service is being torn down");
     rc = place_open(r, dir);

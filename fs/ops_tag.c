@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "fs/access.h"
 #include "fs/detour.h"
 #include "fs/entry.h"
 #include "fs/guard.h"
@@ -46,13 +45,9 @@ int tag_unlink(struct request *r)
     struct errand e = {.run = untag, .answer = ops_answer_removed};
     struct place dir _cleanup_place_ = {0};
     char key[TREE_TAG_KEY_SIZE];
-    int rc = access_check(r, W_OK | X_OK);
+    int rc = ops_may_write(r);
 
-    if (rc)
-        return fault_set(&r->fault, rc, "the caller may not write into this directory");
-    if (r->fs->options->ro)
-        return -EROFS;
-    rc = place_open(r, &dir);
+    rc = rc ? rc : place_open(r, &dir);
     rc = rc ? rc : ops_victim(r, &dir, &e.victim);
     if (rc)
         return rc;
@@ -82,6 +77,14 @@ static int check_flags(struct request *r)
                : 0;
 }
 
+static int tag_key(struct request *r, const struct index_resource *of, const char *name,
+                   char key[TREE_TAG_KEY_SIZE])
+{
+    return tree_tag_key(of, name, key, TREE_TAG_KEY_SIZE) < 0
+               ? fault_set(&r->fault, -EINVAL, "no tag can have this name")
+               : 0;
+}
+
 int tag_check_open(struct request *r, const struct place *p)
 {
     char key[TREE_TAG_KEY_SIZE];
@@ -89,10 +92,8 @@ int tag_check_open(struct request *r, const struct place *p)
 
     if (rc)
         return rc;
-    if (tree_tag_key(p->resource, key_name(p->key), key, sizeof(key)) < 0)
-        return fault_set(&r->fault, -EINVAL, "no tag can have this name");
-    rc = provision_tag_check(r->fs->provision, p->resource, key, NULL, &r->fault);
-    return rc;
+    rc = tag_key(r, p->resource, key_name(p->key), key);
+    return rc ? rc : provision_tag_check(r->fs->provision, p->resource, key, NULL, &r->fault);
 }
 
 static struct stat fresh_attr(struct request *r, uint64_t ino)
@@ -122,13 +123,14 @@ int tag_reply_fresh(struct request *r)
 static int check_new(struct request *r, const struct place *dir, mode_t mode)
 {
     char key[TREE_TAG_KEY_SIZE];
+    int rc;
 
     if (r->name[0] == '.' || mode == TEMPORARY_MODE)
         return fault_set(&r->fault, -EPERM, "this looks like the temporary file of an editor");
-    if (tree_tag_key(dir->resource, r->name, key, sizeof(key)) < 0)
-        return fault_set(&r->fault, -EINVAL, "no tag can have this name");
-    return provision_tag_check(r->fs->provision, dir->resource, key,
-                               index_tag(dir->resource, key) ? NULL : "-", &r->fault);
+    rc = tag_key(r, dir->resource, r->name, key);
+    return rc ? rc
+              : provision_tag_check(r->fs->provision, dir->resource, key,
+                                    index_tag(dir->resource, key) ? NULL : "-", &r->fault);
 }
 
 /* Open, for who may have it only as long as that. */
@@ -168,12 +170,8 @@ static int run_create(struct request *r)
 
     if (r->key.kind != KIND_TAGS)
         return fault_set(&r->fault, -EPERM, "only tags are files that can be made");
-    rc = access_check(r, W_OK | X_OK);
-    if (rc)
-        return fault_set(&r->fault, rc, "the caller may not write into this directory");
-    if (r->fs->options->ro)
-        return -EROFS;
-    rc = check_flags(r);
+    rc = ops_may_write(r);
+    rc = rc ? rc : check_flags(r);
     rc = rc ? rc : place_open(r, &dir);
     rc = rc ? rc : kind_present(&dir);
     rc = rc ? rc : check_new(r, &dir, (mode_t)r->size);
@@ -253,9 +251,8 @@ int tag_write_file(struct request *r)
 
     if (rc) /* what is written is gone when this has returned */
         return rc < 0 ? rc : fault_set(&r->fault, -EAGAIN, "the account has not been read yet");
-    if (tree_tag_key(p.resource, key_name(&r->key), key, sizeof(key)) < 0)
-        return fault_set(&r->fault, -EINVAL, "no tag can have this name");
-    rc = take_value(r, &v);
+    rc = tag_key(r, p.resource, key_name(&r->key), key);
+    rc = rc ? rc : take_value(r, &v);
     if (rc)
         return rc;
     rc = provision_tag_check(r->fs->provision, p.resource, key, v->text, &r->fault);

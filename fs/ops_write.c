@@ -27,6 +27,15 @@ static pid_t caller(const struct request *r)
     return fuse_req_ctx(r->req)->pid;
 }
 
+int ops_may_write(struct request *r)
+{
+    int rc = access_check(r, W_OK | X_OK);
+
+    if (rc)
+        return fault_set(&r->fault, rc, "the caller may not write into this directory");
+    return r->fs->options->ro ? -EROFS : 0;
+}
+
 int ops_refuse_removal(struct request *r, const char *why)
 {
     guard_refuse(r->fs->guard, caller(r));
@@ -99,11 +108,9 @@ static int run_mkdir(struct request *r)
         return 0;
     if (r->key.kind != KIND_FAMILY)
         return fault_set(&r->fault, -EPERM, "only a service, in its family, is made by mkdir");
-    rc = access_check(r, W_OK | X_OK);
+    rc = ops_may_write(r);
     if (rc)
-        return fault_set(&r->fault, rc, "the caller may not write into this directory");
-    if (r->fs->options->ro)
-        return -EROFS;
+        return rc;
     rc = name_to_value(r->name, kind_reserved(), e.id, sizeof(e.id));
     if (rc)
         return fault_set(&r->fault, -EINVAL, "no service id can have this name");

@@ -23,7 +23,6 @@ int render_tag(struct place *p, struct buf *out, struct fault *f);
 /* render_properties.c */
 int render_properties(struct place *p, struct buf *out, struct fault *f);
 int size_properties(struct place *p, size_t *ret);
-int render_no_properties(struct place *p, struct buf *out, struct fault *f);
 int size_no_properties(struct place *p, size_t *ret);
 
 /* render_impact.c */

@@ -58,12 +58,6 @@ int64_t changed_properties(struct place *p)
     return d ? d->changed_wall_ms : 0;
 }
 
-int render_no_properties(struct place *p, struct buf *out _unused_, struct fault *f)
-{
-    return fault_set(f, -EOPNOTSUPP, "no call is known that describes %s/%s", p->resource->service,
-                     p->resource->type);
-}
-
 int size_no_properties(struct place *p _unused_, size_t *ret)
 {
     *ret = 0;

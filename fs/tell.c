@@ -16,6 +16,7 @@
 #include "fs/kind.h"
 #include "fs/node.h"
 #include "fs/notify.h"
+#include "fs/tree.h"
 #include "fs/tell_depends.h"
 
 struct telling {
@@ -78,15 +79,6 @@ static void links(struct telling *c, const struct key *dir, const struct index_r
 
 /* --- services --- */
 
-static struct key service_key(const struct index_service *s)
-{
-    struct key key = make_key(KIND_SERVICE, s->family->name, s->name, NULL);
-
-    key.deleting = s->deleting;
-    key.life = s->claim;
-    return key;
-}
-
 static void of_service(struct telling *c, const struct key *service, enum kind_id kind)
 {
     struct key key = key_child(service, kind, NULL);
@@ -108,7 +100,7 @@ static void service_changed(struct telling *c, const struct index_service *old,
                             const struct index_service *s)
 {
     bool other_status = old->managed != s->managed || !streq(old->phase, s->phase);
-    struct key key = service_key(s), resources = key_child(&key, KIND_SERVICE_RESOURCES, NULL);
+    struct key key = tree_service_key(s), resources = key_child(&key, KIND_SERVICE_RESOURCES, NULL);
 
     notify_version(c->notify, &key, KIND_SERVICE_JSON);
     if (other_status)
@@ -448,7 +440,7 @@ void tell_service(struct fs *fs, const char *family, const char *id, unsigned wh
         blueprint(&c, f);
     if (!s)
         return;
-    key = service_key(s);
+    key = tree_service_key(s);
     if (what & PROVISION_EVENTS) {
         of_service(&c, &key, KIND_EVENTS);
         notify_poll(fs->notify);

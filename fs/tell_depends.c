@@ -18,11 +18,7 @@
 
 static struct key directory(const struct index_service *s, enum kind_id kind)
 {
-    struct key service = {.kind = KIND_SERVICE,
-                          .n_args = 2,
-                          .args = {s->family->name, s->name},
-                          .deleting = s->deleting,
-                          .life = s->claim};
+    struct key service = tree_service_key(s);
 
     return key_child(&service, kind, NULL);
 }

@@ -5,6 +5,7 @@
 #include "fs/fs.h"
 #include "fs/kind.h"
 #include "fs/notify.h"
+#include "fs/tree.h"
 #include "fs/tell.h"
 
 /* The entries of services/; whether any is another one. (Where the links lead to stands in the
@@ -63,9 +64,7 @@ static void tell_drawing(struct notify *n, const struct snapshot *s, const struc
                                : snapshot_service(f, c->service->name);
     if (!v)
         return; /* its directory went with it */
-    service = key_child(&family, KIND_SERVICE, v->name);
-    service.deleting = v->deleting;
-    service.life = v->claim;
+    service = tree_service_key(v);
     notify_version(n, &service, KIND_SERVICE_GRAPH);
 }
 

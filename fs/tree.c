@@ -150,6 +150,15 @@ int list_deleting(struct place *dir, list_fn emit, void *arg)
     return 0;
 }
 
+struct key tree_service_key(const struct index_service *s)
+{
+    return (struct key){.kind = KIND_SERVICE,
+                        .n_args = 2,
+                        .args = {s->family->name, s->name},
+                        .deleting = s->deleting,
+                        .life = s->claim};
+}
+
 const struct index_resource *tree_link(const struct index_resource *const *list, size_t n,
                                        const char *link)
 {
@@ -169,8 +178,8 @@ const struct index_resource *tree_link(const struct index_resource *const *list,
     return NULL;
 }
 
-static int find_link(struct place *dir, const struct index_resource *const *list, size_t n,
-                     enum kind_id kind, const char *name, struct key *ret)
+int tree_find_link(struct place *dir, const struct index_resource *const *list, size_t n,
+                   enum kind_id kind, const char *name, struct key *ret)
 {
     const struct index_resource *r = tree_link(list, n, name);
 
@@ -180,8 +189,8 @@ static int find_link(struct place *dir, const struct index_resource *const *list
     return 0;
 }
 
-static int list_links(struct place *dir, const struct index_resource *const *list, size_t n,
-                      enum kind_id kind, list_fn emit, void *arg)
+int tree_list_links(struct place *dir, const struct index_resource *const *list, size_t n,
+                    enum kind_id kind, list_fn emit, void *arg)
 {
     for (size_t i = 0; i < n; i++) {
         struct key key = key_child(dir->key, kind, list[i]->link);
@@ -198,8 +207,8 @@ int find_family_resources(struct place *dir, const char *name, struct key *ret)
     int r = place_family(dir);
 
     return r ? r
-             : find_link(dir, dir->family->shared, dir->family->n_shared, KIND_FAMILY_LINK, name,
-                         ret);
+             : tree_find_link(dir, dir->family->shared, dir->family->n_shared, KIND_FAMILY_LINK,
+                              name, ret);
 }
 
 int list_family_resources(struct place *dir, list_fn emit, void *arg)
@@ -207,36 +216,36 @@ int list_family_resources(struct place *dir, list_fn emit, void *arg)
     int r = place_family(dir);
 
     return r ? r
-             : list_links(dir, dir->family->shared, dir->family->n_shared, KIND_FAMILY_LINK, emit,
-                          arg);
+             : tree_list_links(dir, dir->family->shared, dir->family->n_shared, KIND_FAMILY_LINK,
+                               emit, arg);
 }
 
 int find_service_resources(struct place *dir, const char *name, struct key *ret)
 {
     const struct index_service *s = dir->service;
 
-    return find_link(dir, s->resources, s->n_resources, KIND_SERVICE_LINK, name, ret);
+    return tree_find_link(dir, s->resources, s->n_resources, KIND_SERVICE_LINK, name, ret);
 }
 
 int list_service_resources(struct place *dir, list_fn emit, void *arg)
 {
     const struct index_service *s = dir->service;
 
-    return list_links(dir, s->resources, s->n_resources, KIND_SERVICE_LINK, emit, arg);
+    return tree_list_links(dir, s->resources, s->n_resources, KIND_SERVICE_LINK, emit, arg);
 }
 
 int find_group_resources(struct place *dir, const char *name, struct key *ret)
 {
     const struct index_group *g = dir->group;
 
-    return find_link(dir, g->resources, g->n_resources, KIND_GROUP_LINK, name, ret);
+    return tree_find_link(dir, g->resources, g->n_resources, KIND_GROUP_LINK, name, ret);
 }
 
 int list_group_resources(struct place *dir, list_fn emit, void *arg)
 {
     const struct index_group *g = dir->group;
 
-    return list_links(dir, g->resources, g->n_resources, KIND_GROUP_LINK, emit, arg);
+    return tree_list_links(dir, g->resources, g->n_resources, KIND_GROUP_LINK, emit, arg);
 }
 
 int find_outputs(struct place *dir, const char *name, struct key *ret)

@@ -70,6 +70,13 @@ const char *tree_need_id(const struct snapshot *snap, const struct index_service
 /* Where a link of a list that is sorted by link stands, or NULL. */
 const struct index_resource *tree_link(const struct index_resource *const *list, size_t n,
                                        const char *link);
+/* find and list of a directory that has such a list as links of that kind. */
+int tree_find_link(struct place *dir, const struct index_resource *const *list, size_t n,
+                   enum kind_id kind, const char *name, struct key *ret);
+int tree_list_links(struct place *dir, const struct index_resource *const *list, size_t n,
+                    enum kind_id kind, list_fn emit, void *arg);
+/* The key of the directory of a service, in families/ or deleting/; borrows from it. */
+struct key tree_service_key(const struct index_service *s);
 /* The type with that name in by-type/, or NULL; and the service that it is of. */
 const struct index_type *tree_type(const struct snapshot *s, const char *name,
                                    const struct index_kind **ret_kind);

@@ -154,24 +154,16 @@ const struct index_resource *tree_untagged(const struct snapshot *s, const char 
 
 int find_untagged(struct place *dir, const char *name, struct key *ret)
 {
-    const struct index_resource *r = tree_untagged(dir->snap, name);
+    size_t n;
+    const struct index_resource *const *list = snapshot_untagged(dir->snap, &n);
 
-    if (!r)
-        return -ENOENT;
-    *ret = key_child(dir->key, KIND_UNTAGGED_LINK, r->link);
-    return 0;
+    return tree_find_link(dir, list, n, KIND_UNTAGGED_LINK, name, ret);
 }
 
 int list_untagged(struct place *dir, list_fn emit, void *arg)
 {
     size_t n;
     const struct index_resource *const *list = snapshot_untagged(dir->snap, &n);
-    int r = 0;
 
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        struct key key = key_child(dir->key, KIND_UNTAGGED_LINK, list[i]->link);
-
-        r = emit(arg, &key, list[i]->link);
-    }
-    return r;
+    return tree_list_links(dir, list, n, KIND_UNTAGGED_LINK, emit, arg);
 }

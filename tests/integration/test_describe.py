@@ -497,10 +497,6 @@ def test_errors_are_told_and_pass(lab, error, number):
 
 # Behind the sweeps
 
-def freshness(mount):
-    return dict(line.split("\t", 1) for line in mount.read(".svcfs", "freshness").splitlines())
-
-
 def groups_asked_for(lab, *some):
     """The ids in each of the daemon's calls that asks for any of these (none given: in all)."""
     calls = [set(re.findall(r"sg-\w+", r.request.body.decode())) for r in lab.proxy.seen("ec2:DescribeSecurityGroups")
@@ -513,12 +509,12 @@ def groups_asked_for(lab, *some):
 def test_rounds_describe_everything_in_batches(lab):
     made = groups(lab, 210)
     mount = lab.mount(describe=900, refresh=3600)
-    wait_until(lambda: (lambda t: t[0] == t[2] and int(t[0]) >= len(made))(freshness(mount)["described"].split()), 60 * SLOW,
+    wait_until(lambda: (lambda t: t[0] == t[2] and int(t[0]) >= len(made))(mount.freshness()["described"].split()), 60 * SLOW,
                "a round", 0.2)
     # what is only used comes to light with the first round, and has calls of its own
     calls = math.ceil((len(made) + 3) / 200)
     assert len(groups_asked_for(lab, *made)) == calls
-    assert freshness(mount)["describe-error"] == "-"
+    assert mount.freshness()["describe-error"] == "-"
     for arn in made:
         properties(mount, arn)
     assert len(groups_asked_for(lab, *made)) == calls
@@ -534,7 +530,7 @@ def test_rounds_tell_what_they_may_not_see(lab):
     groups(lab, 3)
     lab.proxy.rule("ec2:DescribeSecurityGroups", error=(403, "UnauthorizedOperation", "no"))
     mount = lab.mount(describe=900)
-    wait_until(lambda: "UnauthorizedOperation" in freshness(mount)["describe-error"], 30 * SLOW, "the error", 0.2)
-    wait_until(lambda: (lambda t: t[0] == t[2])(freshness(mount)["described"].split()), 60 * SLOW, "a round", 0.2)
+    wait_until(lambda: "UnauthorizedOperation" in mount.freshness()["describe-error"], 30 * SLOW, "the error", 0.2)
+    wait_until(lambda: (lambda t: t[0] == t[2])(mount.freshness()["described"].split()), 60 * SLOW, "a round", 0.2)
     asked = groups_asked_for(lab)
     assert len(set.union(*asked)) == sum(map(len, asked))   # none twice

@@ -28,12 +28,8 @@ def pages(lab, key="service-family"):
     return [r for r in lab.proxy.seen("tagging:GetResources", where=lambda q: is_chain(q, key)) if not lab._is_the_tests(r.request)]
 
 
-def freshness(mount):
-    return dict(line.split("\t", 1) for line in mount.read(".svcfs", "freshness").splitlines())
-
-
 def wait_for_sweeps(mount, n, timeout=30):
-    wait_until(lambda: int(freshness(mount)["sweeps"]) >= n, timeout * SLOW, f"{n} sweeps", 0.02)
+    wait_until(lambda: int(mount.freshness()["sweeps"]) >= n, timeout * SLOW, f"{n} sweeps", 0.02)
 
 
 def many(lab, n, family="params"):
@@ -123,17 +119,17 @@ def test_a_failed_one_leaves_the_last_good_in_force(lab):
     wait_for_sweeps(mount, 1)
     before = mount.ls("families"), mount.ls("services"), mount.ls("families", FAMILY)
     rule = lab.proxy.rule("tagging:GetResources", error=(400, "AccessDeniedException", "no"), contains="ecs:service")
-    wait_until(lambda: freshness(mount)["last-error"] != "-", 30 * SLOW, "the failure", 0.05)
+    wait_until(lambda: mount.freshness()["last-error"] != "-", 30 * SLOW, "the failure", 0.05)
     lab.aws.ec2.create_security_group(GroupName="x", Description="x", VpcId=lab.account.vpc, TagSpecifications=[
         {"ResourceType": "security-group", "Tags": tags(service_id="new1", service_family=FAMILY)}])
     hits = rule.hits
     wait_until(lambda: rule.hits > hits + 1, 30 * SLOW, "one more failure", 0.05)
     assert (mount.ls("families"), mount.ls("services"), mount.ls("families", FAMILY)) == before
     assert mount.read(".svcfs", "health").startswith("degraded: the last refresh failed; what is shown was read ")
-    assert "AccessDenied" in freshness(mount)["last-error"]
+    assert "AccessDenied" in mount.freshness()["last-error"]
     lab.proxy.remove_rule(rule)
     wait_until(lambda: mount.exists("families", FAMILY, "new1"), 30 * SLOW, "the next good one", 0.05)
-    assert freshness(mount)["last-error"] == "-"
+    assert mount.freshness()["last-error"] == "-"
 
 
 # Before the first one has ended
@@ -149,7 +145,7 @@ def test_names_of_families_by_one_call(lab):
     mount = lab.mount(refresh=3600)
     assert {FAMILY, SHARED, "shops"} <= set(mount.ls("families"))
     assert lab.proxy.count("tagging:GetTagValues") == 1
-    assert freshness(mount)["sweeps"] == "0"
+    assert mount.freshness()["sweeps"] == "0"
     assert mount.read(".svcfs", "health") == "starting: the first refresh is running\n"
     lab.proxy.remove_rule(rule)
 
@@ -165,7 +161,7 @@ def test_one_family_by_its_own_pages(lab):
            if not lab._is_the_tests(r.request)]
     # A group's members may be asked for by the same filter, but groups come behind the first sweep.
     assert len(own) == 1
-    assert freshness(mount)["sweeps"] == "0"
+    assert mount.freshness()["sweeps"] == "0"
 
 
 @pytest.mark.limit(60)
@@ -212,10 +208,10 @@ def test_a_saved_index_is_shown_at_once(lab):
     rule = stalled(lab)
     names = lab.proxy.count("tagging:GetTagValues")
     mount.restart()
-    wait_until(lambda: freshness(mount)["saved"] == "yes", 20 * SLOW, "the saved index")
+    wait_until(lambda: mount.freshness()["saved"] == "yes", 20 * SLOW, "the saved index")
     assert (mount.ls("families"), mount.ls("services"), mount.ls("families", FAMILY)) == before
     assert mount.read("families", FAMILY, "legacy1", "status") == "unmanaged\n"
-    assert freshness(mount)["begun"] != "-" and freshness(mount)["ended"] == "-" and freshness(mount)["sweeps"] == "0"
+    assert mount.freshness()["begun"] != "-" and mount.freshness()["ended"] == "-" and mount.freshness()["sweeps"] == "0"
     health = mount.read(".svcfs", "health")
     assert health.startswith("starting: what is shown was saved ") and health.endswith("the first refresh is running\n")
     assert lab.proxy.count("tagging:GetTagValues") == names
@@ -223,7 +219,7 @@ def test_a_saved_index_is_shown_at_once(lab):
     mount.stop()
     mount.restart()
     wait_for_sweeps(mount, 1)
-    assert freshness(mount)["saved"] == "no" and mount.read(".svcfs", "health") == "ok\n"
+    assert mount.freshness()["saved"] == "no" and mount.read(".svcfs", "health") == "ok\n"
 
 
 @pytest.mark.limit(60)
@@ -233,7 +229,7 @@ def test_it_is_saved_without_a_clean_end(lab):
     mount.kill()
     stalled(lab)
     mount.restart()
-    wait_until(lambda: freshness(mount)["saved"] == "yes", 20 * SLOW, "the saved index")
+    wait_until(lambda: mount.freshness()["saved"] == "yes", 20 * SLOW, "the saved index")
     assert "legacy1" in mount.ls("families", FAMILY)
 
 
@@ -279,7 +275,7 @@ def test_a_spoilt_one_is_ignored_and_replaced(lab, spoil):
     mount.stop()
     stalled(lab)
     mount.restart()
-    wait_until(lambda: freshness(mount)["saved"] == "yes", 20 * SLOW, "the new one")
+    wait_until(lambda: mount.freshness()["saved"] == "yes", 20 * SLOW, "the new one")
 
 
 @pytest.mark.limit(60)

@@ -241,6 +241,10 @@ class Mount:
         with open(self.at(".svcfs", "refresh"), "w") as file:
             file.write("now\n")
 
+    def freshness(self):
+        """The lines of .svcfs/freshness, by their first word."""
+        return dict(line.split("\t", 1) for line in self.read(".svcfs", "freshness").splitlines())
+
     def ids(self, family):
         """The services of a family as ls shows them."""
         return [n for n in self.ls("families", family) if os.path.isdir(self.at("families", family, n))
