@@ -198,6 +198,10 @@ class Metrics:
         action()
         return self.difference()
 
+    def told(self, action):
+        """{kind: sent} that an action made the daemon tell the kernel. Names are told by a thread that nobody waits for."""
+        return notifications(self.during(lambda: (action(), wait_idle(self._mount.process.pid))))
+
     def upcalls(self, action, expected=None, tries=5):
         """{opcode: requests} that the kernel sent during an action; None without the file.
 

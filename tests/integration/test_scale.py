@@ -13,7 +13,7 @@ import pytest
 
 from tests.bench import tree
 from tests.bench.bench import FIND, GREP, LIST
-from tests.bench.measure import Metrics, Shell, memory_is_paged_out, notifications, wait_idle
+from tests.bench.measure import Metrics, Shell, memory_is_paged_out, wait_idle
 from tests.bench.scene import ONE_TAG, mkdirs, mount_on, sweeps, wait_swept, write_blueprint
 from tests.bench.soak import Soak
 from tests.bench.stub import Account
@@ -82,7 +82,7 @@ class Warm:
 
     def told(self):
         """What a refresh tells the kernel."""
-        return notifications(self.metrics.during(self.mount.refresh))
+        return self.metrics.told(self.mount.refresh)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import tempfile
 
 import pytest
 
-from tests.bench.measure import Metrics, notifications
+from tests.bench.measure import Metrics
 from tests.bench.scene import mount_on, wait_swept
 from tests.bench.stub import Account
 from tests.lib.account import FAMILY, SHARED
@@ -303,7 +303,7 @@ def test_the_kernel_is_told_of_each_name():
             def told(its_tags):
                 mount.sh("ls -lR families services resources >/dev/null")
                 account.change("put", arn, its_tags)
-                return notifications(metrics.during(mount.refresh))
+                return metrics.told(mount.refresh)
             unseen = told(half), told(both)
             for i, its_tags in enumerate((half, both)):
                 mount.sh(f"ls -lR untagged >/dev/null; ls untagged/{name} 2>/dev/null")
@@ -367,7 +367,7 @@ def test_another_status_is_two_listings_and_two_names():
 
             def told(phase):
                 account.change("tag", record, "svcfs:phase", phase)
-                found = notifications(metrics.during(mount.refresh))
+                found = metrics.told(mount.refresh)
                 mount.sh("ls -lR families services resources by-type >/dev/null; grep -r . families >/dev/null")
                 return found
             unseen = told("failed")
@@ -379,7 +379,7 @@ def test_another_status_is_two_listings_and_two_names():
             assert mount.ls("by-status", "failed") == [service]
             assert mount.read("by-status", "failed", service, "status") == "failed\n"
             mount.sh("ls -lR by-status >/dev/null")
-            assert notifications(metrics.during(mount.refresh)) == {}
+            assert metrics.told(mount.refresh) == {}
             for operation in RECORDS:
                 account.delay(operation, 0)
         finally:
