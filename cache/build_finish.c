@@ -205,6 +205,7 @@ static void told_by_tags(struct index_service *s, const struct list *resources)
     s->phase = s->claim = "";
     for (size_t i = 0; i < resources->n; i++) {
         const struct index_resource *r = resources->items[i];
+        s->claimed |= r->claim_hash != 0;
         if (!is_record(r, s->id))
             continue;
         const char *phase = index_tag(r, "svcfs:phase"), *claim = index_tag(r, "svcfs:claim");

@@ -60,9 +60,10 @@ struct provision {
     uint64_t sweep;             /* number of the last sweep of the records that began */
     struct fault records_fault; /* err 0: the last sweep of the records succeeded */
     struct map *bad_records;    /* id → struct bad_record: records that cannot be read */
-    struct map *depending;      /* id → itself: services whose dependencies are being written */
-    bool health_busy;           /* a look at a service's health is under way */
-    int64_t health_ms;          /* monotonic: the next one begins no sooner */
+    struct map *recordless; /* id → mark (tags.c): parts carry a claim; read, there is no record */
+    struct map *depending;  /* id → itself: services whose dependencies are being written */
+    bool health_busy;       /* a look at a service's health is under way */
+    int64_t health_ms;      /* monotonic: the next one begins no sooner */
 
     struct watch watch; /* the watcher's own */
 };

@@ -161,13 +161,14 @@ static int make_parts(struct provision *p, const struct provision_options *o, st
     p->lives = map_new();
     p->vanished = map_new();
     p->bad_records = map_new();
+    p->recordless = map_new();
     p->depending = map_new();
     p->watch.leftovers = map_new();
     p->watch.asked = map_new();
     TAILQ_INIT(&p->due.work);
     TAILQ_INIT(&p->due.resting);
-    if (!p->stop || !p->lives || !p->vanished || !p->bad_records || !p->depending ||
-        !p->watch.leftovers || !p->watch.asked)
+    if (!p->stop || !p->lives || !p->vanished || !p->bad_records || !p->recordless ||
+        !p->depending || !p->watch.leftovers || !p->watch.asked)
         return fault_set(f, -ENOMEM, "no memory");
     r = jobs_new(&p->engines, "engine", ENGINES_MAX);
     if (r == 0)
@@ -244,6 +245,7 @@ void provision_free(struct provision *p)
     free_lives(p);
     map_free_with(p->vanished, free);
     map_free_with(p->bad_records, free);
+    map_free(p->recordless);
     map_free(p->depending);
     cancel_unref(p->stop);
     free(p->account);

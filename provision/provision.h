@@ -84,7 +84,8 @@ struct service_output {
 /* A service as it is at one moment: immutable, of its own memory. */
 struct service_view {
     enum service_status status;
-    bool working;            /* an operation is running here or elsewhere: wait blocks */
+    bool working;            /* an operation is running here or elsewhere, or the record is about to
+                                be read for the first time: wait blocks */
     int64_t created_wall_ms; /* 0: not known */
     int64_t checked_wall_ms; /* when its health was looked at; 0: never */
     int64_t changed_wall_ms; /* when the status last changed as far as known; 0: not known */

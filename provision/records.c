@@ -35,8 +35,7 @@ struct bad_record {
     char line[];
 };
 
-/* Its view is another one now. */
-static void notify_id(struct provision *p, const char *id)
+void records_notify_id(struct provision *p, const char *id)
 {
     struct life *l = life_get(p, id);
     _cleanup_snapshot_ const struct snapshot *s = l ? NULL : cache_snapshot(p->cache);
@@ -74,7 +73,7 @@ void records_set_bad(struct provision *p, const char *id, const struct fault *f)
     pthread_mutex_unlock(&p->lock);
     free(old);
     if (news)
-        notify_id(p, id);
+        records_notify_id(p, id);
 }
 
 const char *records_bad(struct provision *p, const char *id)

@@ -4,6 +4,9 @@
  * machines begin and end long before a sweep of the records comes by. The tags lag behind, and
  * tagging may fail; so they are only ever a reason to read the record, and only where they say
  * something new: a claim and phase that were looked into once are not looked into again.
+ *
+ * Where the tags show parts of a service and not its record, either the record is not in the index
+ * yet or it is no more. One read tells, and one more whenever the service changes.
  */
 #include "provision/internal.h"
 
@@ -26,13 +29,13 @@ const struct index_resource *record_of(const struct index_service *s)
 
 /* Of somebody else's claim there is no life yet. Before the first sweep has come by that is so for
  * all, and only what is at work is worth a call. */
-static void ask(struct provision *p, const char *id, const char *phase, uint64_t tagged)
+static void ask(struct provision *p, const char *id, bool soon, uint64_t tagged)
 {
     struct watch *w = &p->watch;
-    bool at_work = streq(phase, "creating") || streq(phase, "deleting");
     void *mark = (void *)(uintptr_t)tagged;
 
-    if ((!p->swept && !at_work) || map_get(w->asked, id) == mark)
+    w->again |= !p->swept && !soon;
+    if ((!p->swept && !soon) || map_get(w->asked, id) == mark)
         return;
     char **more = reallocarray(w->unread, w->n_unread + 1, sizeof(*more));
     if (!more)
@@ -45,6 +48,17 @@ static void ask(struct provision *p, const char *id, const char *phase, uint64_t
         free(more[w->n_unread]);
 }
 
+static void look_at_parts(struct provision *p, const struct index_service *s)
+{
+    uint64_t mark = (uint64_t)s->changed_ms | 1;
+
+    pthread_mutex_lock(&p->lock);
+    if (!map_get(p->lives, s->id) && !records_bad(p, s->id) &&
+        map_get(p->recordless, s->id) != (void *)(uintptr_t)mark)
+        ask(p, s->id, true, mark);
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void look_at(struct provision *p, const struct index_service *s)
 {
     const struct index_resource *r = s->managed ? record_of(s) : NULL;
@@ -52,6 +66,8 @@ static void look_at(struct provision *p, const struct index_service *s)
                *claim = r ? index_tag(r, TAG_CLAIM) : NULL;
     char text[CLAIM_SIZE + 32];
 
+    if (!s->managed && s->claimed)
+        look_at_parts(p, s);
     if (!phase || !claim || str_format(text, sizeof(text), "%s %s", claim, phase) < 0)
         return;
     uint64_t tagged = hash_stable(text, strlen(text)) | 1; /* 0 is: never */
@@ -64,9 +80,44 @@ static void look_at(struct provision *p, const struct index_service *s)
                                             streq(phase, record_phase_name(l->record->phase))));
         due_place(p, l);
     } else if (!l && !records_bad(p, s->id)) {
-        ask(p, s->id, phase, tagged);
+        ask(p, s->id, streq(phase, "creating") || streq(phase, "deleting"), tagged);
     }
     pthread_mutex_unlock(&p->lock);
+}
+
+/* mark NULL: it has a record, or is no more. */
+static void set_recordless(struct provision *p, const char *id, void *mark)
+{
+    void *old = NULL;
+
+    pthread_mutex_lock(&p->lock);
+    if (!mark)
+        old = map_remove(p->recordless, id);
+    else if (map_put(p->recordless, id, mark, &old) < 0)
+        mark = old;
+    pthread_mutex_unlock(&p->lock);
+    if (!old != !mark)
+        records_notify_id(p, id);
+}
+
+/* An id that comes back begins anew. */
+static void forget_recordless(struct provision *p, const struct snapshot *s)
+{
+    for (;;) {
+        struct map_iter it = {0};
+        _cleanup_free_ char *gone = NULL;
+        const char *id;
+        void *mark;
+
+        pthread_mutex_lock(&p->lock);
+        while (!gone && map_next(p->recordless, &it, &id, &mark))
+            if (!snapshot_any_service(s, id))
+                gone = strdup(id);
+        pthread_mutex_unlock(&p->lock);
+        if (!gone)
+            return;
+        set_recordless(p, gone, NULL);
+    }
 }
 
 static void read_one(struct provision *p)
@@ -77,8 +128,12 @@ static void read_one(struct provision *p)
     struct life *l = NULL;
 
     int r = watch_read(p, id, &ctx, &l, NULL);
-    if (r < 0 && r != -ENOENT && r != -EPROTO)
+    if (r == 0 || r == -ENOENT) {
+        set_recordless(p, id, r < 0 ? map_get(w->asked, id) : NULL);
+    } else if (r != -EPROTO) {
         map_remove(w->asked, id);
+        w->again = true;
+    }
     life_unref(p, l);
 }
 
@@ -92,6 +147,7 @@ static void look_at_all(struct provision *p, const struct snapshot *s)
         for (size_t k = 0; k < f->n_deleting; k++)
             look_at(p, f->deleting[k]);
     }
+    forget_recordless(p, s);
     p->watch.generation = s->generation;
     p->watch.tags_ms = now_ms(p) + p->timing.turn_ms;
 }
@@ -119,4 +175,7 @@ void tags_asked(struct provision *p)
         return;
     map_free(p->watch.asked);
     p->watch.asked = none;
+    if (p->watch.again)
+        p->watch.generation = 0;
+    p->watch.again = false;
 }

@@ -36,7 +36,8 @@ static enum service_status status_of_life(const struct life *l)
 }
 
 /* Without a life: the tag index says that there is a record; its phase is good enough until the
- * record was read. Locked. */
+ * record was read. Where it shows parts alone it may lag behind (their record was tagged before
+ * them): that there is no record is believed when a read has said so. Locked. */
 static enum service_status status_of_tags(struct provision *p, const struct index_service *s)
 {
     static const struct {
@@ -47,7 +48,7 @@ static enum service_status status_of_tags(struct provision *p, const struct inde
                  {"failed", STATUS_FAILED},
                  {"deleting", STATUS_DELETING}};
 
-    if (!s->managed)
+    if (!s->managed && (!s->claimed || map_get(p->recordless, s->id)))
         return STATUS_UNMANAGED;
     if (p->records_fault.err || records_bad(p, s->id))
         return STATUS_UNKNOWN;
@@ -55,6 +56,12 @@ static enum service_status status_of_tags(struct provision *p, const struct inde
         if (streq(table[i].phase, s->phase))
             return table[i].status;
     return STATUS_UNKNOWN;
+}
+
+/* Whether what is unknown will be known as soon as the record was read. Locked. */
+static bool is_unread(struct provision *p, const char *id)
+{
+    return !p->records_fault.err && !records_bad(p, id);
 }
 
 /* The life of this very service, as long as its record can be read. Locked. */
@@ -208,8 +215,9 @@ static int fill(struct provision *p, struct view *v, const struct index_service 
     int r = 0;
 
     out->status = l ? status_of_life(l) : status_of_tags(p, s);
-    out->working =
-        l ? life_has_work(l) : out->status == STATUS_CREATING || out->status == STATUS_DELETING;
+    out->working = l ? life_has_work(l)
+                     : out->status == STATUS_CREATING || out->status == STATUS_DELETING ||
+                           (out->status == STATUS_UNKNOWN && is_unread(p, s->id));
     if (l) {
         out->created_wall_ms = l->record->created_wall_ms;
         out->changed_wall_ms = l->record->changed_wall_ms;

@@ -50,6 +50,7 @@ struct watch {
     uint64_t generation; /* of the snapshot whose tags were looked at */
     int64_t tags_ms;     /* not again before */
     struct map *asked;   /* ids without a life that were read in this sweep, with what was tagged */
+    bool again;          /* some could not be read, or not yet: to be looked at after the sweep */
     char **unread;       /* ids to be read */
     size_t n_unread;
 };
@@ -75,6 +76,8 @@ void health_turn(struct provision *p, int64_t *next);
 void tags_asked(struct provision *p); /* a sweep ended: what was asked for may be asked for again */
 void watch_done(struct provision *p); /* frees what the turns keep */
 
+/* records.c: tells the observer that the view of the service is another one now. */
+void records_notify_id(struct provision *p, const char *id);
 /* records.c: records that cannot be read. f NULL: it can. Tells the observer. */
 void records_set_bad(struct provision *p, const char *id, const struct fault *f);
 /* Why it cannot be read, or NULL. Locked. */

@@ -7,7 +7,9 @@ import re
 import pytest
 
 from tests.lib.account import FAMILY, HAND_TAGGED, SHARED, witness as tagged_of
+from tests.lib.aws import tags
 from tests.lib.mariadb import ADMIN_PASSWORD
+from tests.lib.mount import SLOW
 from tests.lib.process import wait_until
 from tests.lib.witness import check_service, claim_of
 
@@ -142,6 +144,41 @@ def test_a_second_mount_sees_the_same(lab, mount):
     wait_until(lambda: "site1" not in mount.ls("families", FAMILY), 30, "the first mount to take it away", 0.1)
     other.wait_gone(FAMILY, "site1")
     lab.check_restored()
+
+
+@pytest.mark.limit(240)
+def test_the_index_may_show_parts_before_their_record(lab, mount):
+    lab.proxy.config.tag_hidden = [":parameter/svcfs/"]
+    other, seen = lab.mount(refresh=1), set()
+    other.refresh()
+    lab.proxy.rule("ssm:GetParametersByPath", contains='"/svcfs"', delay=2.0 * SLOW)   # the records come late
+    mount.mkdir(FAMILY, "site1")
+    wait_until(lambda: "site1" in other.ls("families", FAMILY), 30, "the other mount to show it", 0.01)
+    wait_until(lambda: seen.add(other.status(FAMILY, "site1")) or "ready" in seen, 60, "ready", 0.01)
+    assert seen <= {"unknown", "creating", "ready"}
+    assert other.wait(FAMILY, "site1") == "ready"
+    with open(other.at("families", FAMILY, "site1", "service.json")) as f:
+        assert json.load(f)["managed"] is True
+    other.rmdir(FAMILY, "site1")
+    other.wait_gone(FAMILY, "site1")
+    lab.check_restored()
+
+
+@pytest.mark.limit(240)
+def test_parts_without_a_record_are_nobodys(lab, mount):
+    """What carries a claim's tags and has no record is looked into once, and shown as it is."""
+    lost = {"Key": "svcfs:claim", "Value": "0" * 26}
+    lab.aws.ec2.create_security_group(
+        GroupName="lost", Description="x", VpcId=lab.account.vpc, TagSpecifications=[
+            {"ResourceType": "security-group", "Tags": tags(service_id="lost", service_family=FAMILY) + [lost]}])
+    before = lab.proxy.count("ssm:GetParameter")
+    mount.refresh()
+    assert mount.wait(FAMILY, "lost", timeout=20) == "unmanaged"
+    for _ in range(3):
+        mount.refresh()
+        assert mount.status(FAMILY, "lost") == "unmanaged"
+    assert lab.proxy.count("ssm:GetParameter") == before + 1
+    assert mount.errno_of("rmdir", mount.at("families", FAMILY, "lost")) == errno.EPERM
 
 
 @pytest.mark.limit(240)

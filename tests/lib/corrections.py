@@ -33,6 +33,7 @@ class Config:
     short_of_tasks: list = dataclasses.field(default_factory=list)   # names that run one task too few
     tag_lag_add: float = 0.0         # seconds until the tag index shows what was added
     tag_lag_remove: float = 0.0
+    tag_hidden: list = dataclasses.field(default_factory=list)       # parts of ARNs that the index does not show (yet)
     rds_endpoints: dict = dataclasses.field(default_factory=dict)    # instance: (host, port)
     more_resources: dict = dataclasses.field(default_factory=dict)   # ARN: tags, what moto's tag index leaves out
     cloud_control: dict = dataclasses.field(default_factory=dict)    # TypeName: {identifier: properties}

@@ -71,6 +71,8 @@ class TagIndex:
         for arn, tags in self._moto(region) + self._balancers(region) + self._groups(region):
             found[arn] = tags
         found.update(self._up.config.more_resources)
+        hidden = self._up.config.tag_hidden
+        found = {arn: tags for arn, tags in found.items() if not any(part in arn for part in hidden)}
         with self._up._lock:
             for arn in self._up.scheduled_secrets:
                 found.pop(arn, None)

@@ -23,6 +23,7 @@ struct service {
     bool removed, intent, is_protected, broken;
     const char *error;  /* as JSON, or NULL */
     const char *tagged; /* svcfs:phase in the index; NULL: not there */
+    bool part;          /* a resource of it is in the index, with its claim */
 };
 
 struct account {
@@ -165,28 +166,37 @@ static json_t *get(struct account *a, json_t *request)
     return item ? json_pack("{s:o}", "Parameter", item) : NULL;
 }
 
-/* The index: the tagged records, whatever was asked for. */
+static json_t *indexed(const struct service *s, const char *arn, const char *phase)
+{
+    const char *const tags[][2] = {{"service-family", "fam"},
+                                   {"service-id", s->id},
+                                   {TAG_MODE, MODE_AUTOMATIC},
+                                   {TAG_CLAIM, s->claim},
+                                   {TAG_PHASE, phase}};
+    json_t *list = json_array();
+
+    for (size_t k = 0; k < ARRAY_SIZE(tags); k++)
+        if (tags[k][1])
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:s}", "Key", tags[k][0], "Value", tags[k][1]));
+    return json_pack("{s:s, s:o}", "ResourceARN", arn, "Tags", list);
+}
+
+/* The index: the tagged records and parts, whatever was asked for. */
 static json_t *resources(struct account *a)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < a->n; i++) {
         const struct service *s = &a->services[i];
-        _cleanup_free_ char *arn =
+        _cleanup_free_ char *record =
             str_printf("arn:aws:ssm:eu-central-1:123456789012:parameter/svcfs/%s", s->id);
-        const char *const tags[][2] = {{"service-family", "fam"},
-                                       {"service-id", s->id},
-                                       {TAG_MODE, MODE_AUTOMATIC},
-                                       {TAG_CLAIM, s->claim},
-                                       {TAG_PHASE, s->tagged}};
-        json_t *list_of_tags = json_array();
-        for (size_t k = 0; s->tagged && k < ARRAY_SIZE(tags); k++)
-            json_array_append_new(list_of_tags,
-                                  json_pack("{s:s, s:s}", "Key", tags[k][0], "Value", tags[k][1]));
-        json_t *item = json_pack("{s:s, s:o}", "ResourceARN", arn, "Tags", list_of_tags);
+        _cleanup_free_ char *part =
+            str_printf("arn:aws:ec2:eu-central-1:123456789012:security-group/sg-%s", s->id);
         if (s->tagged)
-            json_array_append(list, item);
-        json_decref(item);
+            json_array_append_new(list, indexed(s, record, s->tagged));
+        if (s->part)
+            json_array_append_new(list, indexed(s, part, NULL));
     }
     return json_pack("{s:o}", "ResourceTagMappingList", list);
 }
@@ -551,6 +561,82 @@ static void test_tags(void **state)
     assert_int_equal(a->p->sweep, sweep);
 }
 
+static enum service_status status_of(struct account *a, const char *id)
+{
+    _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(a->cache);
+    const struct index_service *service = snapshot_any_service(s, id);
+    struct service_row row;
+
+    assert_non_null(service);
+    provision_row(a->p, service, &row);
+    return row.status;
+}
+
+/* The index shows parts and no record: one read tells whether there is one. */
+static void test_parts(void **state)
+{
+    _cleanup_account_ struct account *a = account_new(3);
+    (void)state;
+
+    for (size_t i = 0; i < 2; i++)
+        a->services[i].removed = true;
+    assert_int_equal(cache_start(a->cache, NULL), 0);
+    refresh(a);
+    settle(a);
+
+    a->services[0].removed = false; /* another machine's: its record is tagged and not seen yet */
+    a->services[0].phase = "c";
+    a->services[0].part = true;
+    a->services[1].part = true; /* what is left of one */
+    forget_counts(a);
+    refresh(a);
+    assert_int_equal(status_of(a, "s00000"), STATUS_UNKNOWN);
+    assert_int_equal(status_of(a, "s00001"), STATUS_UNKNOWN);
+    settle(a);
+    cache_flush(a->cache);
+    assert_int_equal(status_of(a, "s00000"), STATUS_CREATING);
+    assert_int_equal(status_of(a, "s00001"), STATUS_UNMANAGED);
+    assert_int_equal(a->gets, 2);
+    assert_int_equal(a->views, 2);
+
+    a->services[0].phase = "r";   /* nothing is polled */
+    for (int i = 0; i < 3; i++) { /* it is not asked again, whatever else changes */
+        sweep_again(a);
+        a->services[2].tagged = i % 2 ? NULL : "ready";
+        forget_counts(a);
+        refresh(a);
+        watch_turn(a->p);
+        assert_int_equal(status_of(a, "s00001"), STATUS_UNMANAGED);
+        assert_int_equal(a->gets, 0);
+    }
+    a->services[1].part = false; /* the id may come back */
+    refresh(a);
+    settle(a);
+    assert_int_equal(map_size(a->p->recordless), 0);
+}
+
+/* Nothing is said of what cannot be read, and it is read when it can. */
+static void test_parts_refused(void **state)
+{
+    _cleanup_account_ struct account *a = account_new(1);
+    (void)state;
+
+    a->services[0].removed = true;
+    assert_int_equal(cache_start(a->cache, NULL), 0);
+    refresh(a);
+    settle(a);
+    a->services[0].part = true;
+    refresh(a);
+    a->refuse = true;
+    settle(a);
+    assert_int_equal(status_of(a, "s00000"), STATUS_UNKNOWN);
+    a->refuse = false;
+    sweep_again(a);
+    advance(a, a->p->timing.turn_ms);
+    settle(a);
+    assert_int_equal(status_of(a, "s00000"), STATUS_UNMANAGED);
+}
+
 /* Work of others is read again each poll_ms, and nothing else is. */
 static void test_poll(void **state)
 {
@@ -700,9 +786,11 @@ static void test_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_news), cmocka_unit_test(test_refused), cmocka_unit_test(test_tags),
-        cmocka_unit_test(test_poll), cmocka_unit_test(test_health),  cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_news),          cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_tags),          cmocka_unit_test(test_poll),
+        cmocka_unit_test(test_health),        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_many),          cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_parts_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
