@@ -1,10 +1,4 @@
 /*
- * One thread reads (session.c). Waking a processor that sleeps takes longer than an answer does: so
- * as long as requests follow each other within AWAKE_NS the reader looks for the next one before it
- * goes to sleep, which makes a first `ls -lR` half as long again faster. The scheduler may have put
- * the caller on the reader's own processor, so it yields between two looks. It never does this
- * where there is only one processor, and an idle mount costs nothing.
- *
  * libfuse 3.14 takes FUSE_CAP_PARALLEL_DIROPS, and never tells the kernel (mended in 3.17): one
  * slow look-up would then hold up every other one in its directory. So the answer to INIT, the
  * first that is ever written, gets the flag here; where libfuse sets it itself this changes
@@ -13,54 +7,16 @@
 #include "fs/channel.h"
 
 #include <linux/fuse.h>
-#include <poll.h>
-#include <sched.h>
-#include <string.h>
 #include <sys/uio.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "fs/fs.h"
 #include "fs/metrics.h"
-
-enum { AWAKE_NS = 200 * 1000 };
-
-/* The reader's own. */
-static bool may_stay_awake, brisk; /* brisk: the last request came within AWAKE_NS */
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static void stay_awake(int fd, int64_t until_ns)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-
-    while (poll(&p, 1, 0) == 0 && now_ns() < until_ns)
-        sched_yield();
-}
-
-static ssize_t read_request(int fd, void *data, size_t size)
-{
-    int64_t begun_ns = now_ns();
-    ssize_t n;
-
-    if (brisk)
-        stay_awake(fd, begun_ns + AWAKE_NS);
-    n = read(fd, data, size);
-    brisk = may_stay_awake && now_ns() - begun_ns < AWAKE_NS;
-    return n;
-}
 
 static ssize_t channel_read(int fd, void *data, size_t size, void *userdata)
 {
     struct fs *fs = userdata;
     const struct fuse_in_header *in = data;
-    ssize_t n = read_request(fd, data, size);
+    ssize_t n = awake_read(&fs->awake, fd, data, size);
 
     if (n < (ssize_t)sizeof(*in))
         return n;
@@ -93,12 +49,8 @@ static ssize_t channel_writev(int fd, struct iovec *iov, int count, void *userda
 int channel_open(struct fs *fs, struct fault *f)
 {
     static const struct fuse_custom_io io = {.read = channel_read, .writev = channel_writev};
-    cpu_set_t processors;
-    int r;
+    int r = fuse_session_custom_io(fs->session, &io, fuse_session_fd(fs->session));
 
-    may_stay_awake =
-        sched_getaffinity(0, sizeof(processors), &processors) == 0 && CPU_COUNT(&processors) > 1;
-    r = fuse_session_custom_io(fs->session, &io, fuse_session_fd(fs->session));
-
+    awake_open(&fs->awake, fs->options->save_power);
     return r < 0 ? fault_set(f, r, "libfuse does not take our input and output") : 0;
 }

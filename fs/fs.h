@@ -14,6 +14,7 @@
 #include "cache/cache.h"
 #include "cache/describe.h"
 #include "cache/impacts.h"
+#include "fs/awake.h"
 #include "fs/options.h"
 #include "provision/provision.h"
 
@@ -55,6 +56,7 @@ struct fs {
     mode_t umask;
     int64_t start_ms;             /* wall time; the mtime of what never changed since */
     uint64_t init_unique;         /* of the kernel's first request (channel.c) */
+    struct awake awake;           /* channel.c's */
     void (*ready)(struct fs *fs); /* called once, when the kernel has accepted the mount */
 };
 

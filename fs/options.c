@@ -41,6 +41,8 @@ const char options_usage[] =
     "    -o rate_share=X     share of AWS's request rates that is used (default: 0.67)\n"
     "    -o db_ca=FILE       certificates that MariaDB servers are checked with\n"
     "    -o log_level=WORD   error, warning, info (default), debug\n"
+    "    -o save_power       processors may sleep while the kernel asks us one thing after the\n"
+    "                        other; what it has not kept yet is shown half as fast then\n"
     "    -o ro               shows, provisions nothing\n"
     "    -o allow_other      other users may use the mount; the modes decide\n"
     "    -o nodev,nosuid,noexec,noatime,auto_unmount,...  as mount(8) and fuse(8) have them\n";
@@ -51,7 +53,7 @@ struct parsing {
     char *message;
     size_t size;
     int err;
-    int ro, allow_other, foreground, debug, help, version;
+    int ro, allow_other, save_power, foreground, debug, help, version;
 };
 
 enum { KEY_PASSED_ON = 1 };
@@ -64,6 +66,7 @@ enum { KEY_PASSED_ON = 1 };
 
 static const struct fuse_opt flags[] = {FLAG("ro", ro),
                                         FLAG("allow_other", allow_other),
+                                        FLAG("save_power", save_power),
                                         FLAG("-f", foreground),
                                         FLAG("-d", debug),
                                         FLAG("debug", debug),
@@ -250,6 +253,7 @@ static int check(struct parsing *p)
 
     o->ro = p->ro;
     o->allow_other = p->allow_other;
+    o->save_power = p->save_power;
     o->foreground = p->foreground || p->debug;
     o->debug = p->debug;
     o->help = p->help;

@@ -14,7 +14,7 @@ struct options {
     char *service_tag, *family_tag, *dependency_tag;
     double refresh_s, describe_s, lease_s, rate_share; /* rate_share 0: the client's default */
     enum log_level log_level;
-    bool ro, allow_other, foreground, debug, help, version;
+    bool ro, allow_other, save_power, foreground, debug, help, version;
     char *fuse_options; /* what goes on to the kernel: "nodev,noexec", or NULL */
     char *mountpoint;   /* absolute; NULL only with help or version */
 };

@@ -117,9 +117,10 @@ int render_config(struct place *p, struct buf *out, struct fault *f _unused_)
              : buf_printf(out,
                           "  \"refresh\": %g,\n  \"describe\": %g,\n  \"lease\": %g,\n  "
                           "\"rate_share\": %g,\n"
-                          "  \"ro\": %s,\n  \"allow_other\": %s\n}\n",
+                          "  \"ro\": %s,\n  \"allow_other\": %s,\n  \"save_power\": %s\n}\n",
                           o->refresh_s, o->describe_s, o->lease_s, o->rate_share,
-                          o->ro ? "true" : "false", o->allow_other ? "true" : "false");
+                          o->ro ? "true" : "false", o->allow_other ? "true" : "false",
+                          o->save_power ? "true" : "false");
 }
 
 /* How far the descriptions are that are made behind the sweeps, or were asked for. */

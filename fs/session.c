@@ -180,6 +180,7 @@ static void drain(struct fs *fs)
 
 static void stop(struct fs *fs)
 {
+    awake_close(&fs->awake);
     park_stop(fs->park);
     detour_stop(fs->detour);
     work_stop();

@@ -41,7 +41,7 @@ def test_help_and_version():
     done = svcfs("--help")
     assert done.returncode == 0
     for option in ("profile", "region", "endpoint_url", "blueprints", "service_tag", "family_tag", "refresh", "describe", "cache_dir",
-                   "lease", "log_level", "ro", "allow_other"):
+                   "lease", "log_level", "save_power", "ro", "allow_other"):
         assert option in done.stdout, option
     done = svcfs("--version")
     assert done.returncode == 0 and done.stdout.startswith("svcfs ")

@@ -43,12 +43,14 @@ static void test_options_good(void **state _unused_)
     char message[512];
 
     assert_int_equal(
-        parse(&o, message, "-o profile=p,region=r,refresh=2.5 -o lease=7,ro,nodev -f /"), 0);
+        parse(&o, message, "-o profile=p,region=r,refresh=2.5 -o lease=7,ro,save_power,nodev -f /"),
+        0);
     assert_string_equal(o->profile, "p");
     assert_string_equal(o->region, "r");
     assert_true(o->refresh_s > 2.49 && o->refresh_s < 2.51);
     assert_true(o->lease_s > 6.9 && o->lease_s < 7.1);
     assert_true(o->ro);
+    assert_true(o->save_power);
     assert_true(o->foreground);
     assert_false(o->allow_other);
     assert_string_equal(o->fuse_options, "nodev");

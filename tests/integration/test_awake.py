@@ -1,0 +1,79 @@
+"""Processors are kept from sleeping while the kernel asks one thing after the other, and at no other time."""
+import json
+import os
+import pwd
+import struct
+import threading
+
+import pytest
+
+from tests.lib.process import wait_until
+
+ORDINARY = pwd.getpwnam("nobody").pw_uid
+LATENCY, DRIVER = "/dev/cpu_dma_latency", "/sys/devices/system/cpu/cpuidle/current_driver"
+AT_REST = 2000 * 1000 * 1000       # PM_QOS_CPU_LATENCY_DEFAULT_VALUE, microseconds
+
+
+def can_be_held():
+    if not os.access(LATENCY, os.W_OK) or not os.path.exists(DRIVER) or os.cpu_count() < 2:
+        return False
+    with open(DRIVER) as file:
+        return file.read().strip() != "none"
+
+
+held_only = pytest.mark.skipif(not can_be_held(), reason="nothing here keeps processors awake")
+
+
+def latency():
+    """What is asked of the processors now, by whomever."""
+    with open(LATENCY, "rb") as file:
+        return struct.unpack("i", file.read(4))[0]
+
+
+def holds(mount):
+    fds = f"/proc/{mount.process.pid}/fd"
+    return LATENCY in {os.readlink(os.path.join(fds, fd)) for fd in os.listdir(fds)}
+
+
+class Asking:
+    """Looks for a name that is not there, which each time is a request, one after the other."""
+
+    def __init__(self, mount):
+        self._path, self._ended = mount.at("services", "no-such-name"), threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def _ask(self):
+        while not self._ended.is_set():
+            os.path.lexists(self._path)
+
+    def __enter__(self):
+        self._thread.start()
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+
+
+@pytest.mark.alone
+@held_only
+def test_held_while_asked(lab, mount):
+    assert holds(mount)
+    for end in (lambda: None, mount.kill):
+        wait_until(lambda: latency() == AT_REST, 10, "processors that may sleep", 0.01)
+        with Asking(mount):
+            wait_until(lambda: latency() == 0, 10, "processors that stay awake", 0.001)
+            end()
+    wait_until(lambda: latency() == AT_REST, 10, "processors that may sleep", 0.01)
+
+
+@pytest.mark.parametrize("who", ["root", "ordinary"])
+def test_not_where_power_is_saved(lab, who):
+    """By option; an ordinary user cannot have it."""
+    if who == "ordinary" and os.geteuid() != 0:
+        pytest.skip("to act as another user takes root")
+    user = ORDINARY if who == "ordinary" else None
+    mount = lab.mount(save_power=True) if user is None else lab.mount(user=user)
+    assert not holds(mount)
+    config = json.loads(mount.sh("cat .svcfs/config.json", user=user).stdout)
+    assert config["save_power"] is (user is None)
+    assert {"legacy1", "legacy2"} <= set(mount.sh("ls -R families", user=user).stdout.split())
