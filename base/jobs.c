@@ -1,8 +1,9 @@
 /*
  * A small thread pool. Jobs are long (they wait for AWS), so the pool starts a thread whenever a
- * job finds no idle one, up to its maximum, and lets threads end after a minute without work.
- * Threads are detached and counted: drain waits for the count, so nobody has to join them. They
- * block all signals; those belong to the main thread.
+ * job finds no idle one, up to its maximum, and lets threads end after a minute without work. One
+ * that ends leaves its name behind, and whoever adds or drains next joins it: after a drain nothing
+ * of them is left, not even what libraries keep for each thread. They block all signals; those
+ * belong to the main thread.
  *
  * Invariants under the lock: idle <= threads <= max; a queued job exists only while idle threads
  * are on their way to it or threads == max.
@@ -24,10 +25,17 @@ struct job {
     void *arg;
 };
 
+struct worker {
+    struct worker *next;
+    struct jobs *jobs;
+    pthread_t thread;
+};
+
 struct jobs {
     pthread_mutex_t lock;
     pthread_cond_t added, ended;
     struct job *first, **last;
+    struct worker *gone; /* to be joined */
     unsigned queued, threads, idle, max;
     bool closed;
     char name[16];
@@ -78,9 +86,10 @@ static struct job *wait_for_job(struct jobs *j)
     return job;
 }
 
-static void *worker(void *arg)
+static void *work(void *arg)
 {
-    struct jobs *j = arg;
+    struct worker *w = arg;
+    struct jobs *j = w->jobs;
     struct job *job;
 
     pthread_setname_np(pthread_self(), j->name);
@@ -92,29 +101,40 @@ static void *worker(void *arg)
         pthread_mutex_lock(&j->lock);
     }
     j->threads--;
+    w->next = j->gone;
+    j->gone = w;
     pthread_cond_broadcast(&j->ended);
     pthread_mutex_unlock(&j->lock);
     return NULL;
 }
 
+/* Without the lock; gone was taken from the pool. */
+static void join(struct worker *gone)
+{
+    for (struct worker *next; gone; gone = next) {
+        next = gone->next;
+        pthread_join(gone->thread, NULL);
+        free(gone);
+    }
+}
+
 static int start_thread(struct jobs *j)
 {
+    struct worker *w = malloc(sizeof(*w));
     sigset_t all, old;
-    pthread_attr_t attr;
-    pthread_t thread;
     int r;
 
-    r = pthread_attr_init(&attr);
-    if (r != 0)
-        return -r;
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    if (!w)
+        return -ENOMEM;
+    *w = (struct worker){.jobs = j};
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    r = pthread_create(&thread, &attr, worker, j);
+    r = pthread_create(&w->thread, NULL, work, w);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attr);
     if (r == 0)
         j->threads++;
+    else
+        free(w);
     return -r;
 }
 
@@ -137,7 +157,9 @@ int jobs_add(struct jobs *j, void (*run)(void *arg), void *arg)
         j->queued++;
         pthread_cond_signal(&j->added);
     }
+    struct worker *gone = steal_ptr(j->gone);
     pthread_mutex_unlock(&j->lock);
+    join(gone);
     if (r < 0)
         free(job);
     return r;
@@ -150,7 +172,9 @@ void jobs_drain(struct jobs *j)
     pthread_cond_broadcast(&j->added);
     while (j->threads > 0)
         pthread_cond_wait(&j->ended, &j->lock);
+    struct worker *gone = steal_ptr(j->gone);
     pthread_mutex_unlock(&j->lock);
+    join(gone);
 }
 
 void jobs_free(struct jobs *j)

@@ -12,9 +12,9 @@
 
 struct whole {
     struct description shown; /* first: callers see only this */
-    struct arena *arena;      /* all of it */
     uint64_t hash;            /* of the text */
     atomic_uint refs;
+    struct description_edge edges[]; /* then their strings, and the text */
 };
 
 static struct whole *whole_of(const struct description *d)
@@ -31,19 +31,34 @@ const struct description *description_ref(const struct description *d)
 void description_unref(const struct description *d)
 {
     if (d && atomic_fetch_sub(&whole_of(d)->refs, 1) == 1)
-        arena_free(whole_of(d)->arena); /* it lies in it */
+        free(whole_of(d));
 }
 
-static struct whole *whole_new(void)
+static const char *put(char **at, const char *s)
 {
-    struct arena *a = arena_new();
-    struct whole *w = a ? arena_alloc(a, sizeof(*w)) : NULL;
+    char *copy = *at;
 
-    if (!w) {
-        arena_free(a);
+    *at = stpcpy(copy, s) + 1;
+    return copy;
+}
+
+/* text may be NULL. There are as many as there are resources: each takes what it needs. */
+static struct whole *whole_new(const char *text, const struct description_edge *edges, size_t n)
+{
+    size_t size = sizeof(struct whole) + n * sizeof(*edges) + (text ? strlen(text) + 1 : 0);
+
+    for (size_t i = 0; i < n; i++)
+        size += strlen(edges[i].label) + 1 + strlen(edges[i].target) + 1;
+    struct whole *w = calloc(1, size);
+    if (!w)
         return NULL;
-    }
-    w->arena = a;
+    char *at = (char *)&w->edges[n];
+    for (size_t i = 0; i < n; i++)
+        w->edges[i] =
+            (struct description_edge){put(&at, edges[i].label), put(&at, edges[i].target)};
+    w->shown.edges = w->edges;
+    w->shown.n_edges = n;
+    w->shown.text = text ? put(&at, text) : NULL;
     atomic_init(&w->refs, 1);
     return w;
 }
@@ -85,65 +100,38 @@ static int collect(void *arg, const char *label, const char *target)
     return 0;
 }
 
-static int set_edges(struct whole *w, const struct description_edge *edges, size_t n)
-{
-    struct description_edge *own = arena_array(w->arena, n, sizeof(*own));
-
-    if (!own)
-        return -ENOMEM;
-    if (n > 0)
-        memcpy(own, edges, n * sizeof(*own));
-    w->shown.edges = own;
-    w->shown.n_edges = n;
-    return 0;
-}
-
-static int set_text(struct whole *w, json_t *properties)
+static char *text_of(json_t *properties)
 {
     _cleanup_free_ char *text =
         json_dumps(properties, JSON_INDENT(4) | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
-    char *own = text ? arena_printf(w->arena, "%s\n", text) : NULL;
 
-    if (!own)
-        return -ENOMEM;
-    w->shown.text = own;
-    w->shown.len = strlen(own);
-    w->hash = hash_stable(own, w->shown.len);
-    return 0;
+    return text ? str_printf("%s\n", text) : NULL;
 }
 
 const struct description *description_new(const struct describe_row *row, const char *key,
                                           json_t *properties)
 {
-    struct whole *w = whole_new();
-    struct collecting c = {.arena = w ? w->arena : NULL};
-    int r = w ? set_text(w, properties) : -ENOMEM;
+    struct collecting c = {.arena = arena_new()};
+    _cleanup_free_ char *text = c.arena ? text_of(properties) : NULL;
+    struct whole *w = NULL;
 
-    r = r ? r : edges_of(row->service, row->type, key, properties, collect, &c);
-    r = r ? r : set_edges(w, c.edges, c.n);
+    if (text && edges_of(row->service, row->type, key, properties, collect, &c) == 0)
+        w = whole_new(text, c.edges, c.n);
     free(c.edges);
-    if (r == 0)
-        return &w->shown;
-    if (w)
-        arena_free(w->arena);
-    return NULL;
+    arena_free(c.arena);
+    if (!w)
+        return NULL;
+    w->shown.len = strlen(text);
+    w->hash = hash_stable(text, w->shown.len);
+    return &w->shown;
 }
 
 const struct description *description_without_text(const struct description *d)
 {
-    struct whole *w = whole_new();
-    int r = w ? 0 : -ENOMEM;
-    struct collecting c = {.arena = w ? w->arena : NULL};
+    struct whole *w = whole_new(NULL, d->edges, d->n_edges);
 
-    for (size_t i = 0; r == 0 && i < d->n_edges; i++)
-        r = collect(&c, d->edges[i].label, d->edges[i].target);
-    r = r ? r : set_edges(w, c.edges, c.n);
-    free(c.edges);
-    if (r < 0) {
-        if (w)
-            arena_free(w->arena);
+    if (!w)
         return NULL;
-    }
     w->shown.len = d->len;
     w->shown.changed_wall_ms = d->changed_wall_ms;
     w->hash = whole_of(d)->hash;
