@@ -1,8 +1,8 @@
 /*
  * A small thread pool. Jobs are long (they wait for AWS), so the pool starts a thread whenever a
  * job finds no idle one, up to its maximum, and lets threads end after a minute without work. One
- * that ends leaves its name behind, and whoever adds or drains next joins it: after a drain nothing
- * of them is left, not even what libraries keep for each thread. They block all signals; those
+ * that ends joins the one that ended before it, and the drain joins the last: then nothing of them
+ * is left, not even what libraries keep for each thread. They block all signals; those
  * belong to the main thread.
  *
  * Invariants under the lock: idle <= threads <= max; a queued job exists only while idle threads
@@ -26,7 +26,6 @@ struct job {
 };
 
 struct worker {
-    struct worker *next;
     struct jobs *jobs;
     pthread_t thread;
 };
@@ -35,7 +34,7 @@ struct jobs {
     pthread_mutex_t lock;
     pthread_cond_t added, ended;
     struct job *first, **last;
-    struct worker *gone; /* to be joined */
+    struct worker *gone; /* the last that ended; to be joined */
     unsigned queued, threads, idle, max;
     bool closed;
     char name[16];
@@ -86,6 +85,14 @@ static struct job *wait_for_job(struct jobs *j)
     return job;
 }
 
+/* Without the lock; w was taken from the pool, or is NULL. */
+static void join(struct worker *w)
+{
+    if (w)
+        pthread_join(w->thread, NULL);
+    free(w);
+}
+
 static void *work(void *arg)
 {
     struct worker *w = arg;
@@ -101,21 +108,12 @@ static void *work(void *arg)
         pthread_mutex_lock(&j->lock);
     }
     j->threads--;
-    w->next = j->gone;
+    struct worker *before = j->gone;
     j->gone = w;
     pthread_cond_broadcast(&j->ended);
     pthread_mutex_unlock(&j->lock);
+    join(before);
     return NULL;
-}
-
-/* Without the lock; gone was taken from the pool. */
-static void join(struct worker *gone)
-{
-    for (struct worker *next; gone; gone = next) {
-        next = gone->next;
-        pthread_join(gone->thread, NULL);
-        free(gone);
-    }
 }
 
 static int start_thread(struct jobs *j)
@@ -157,9 +155,7 @@ int jobs_add(struct jobs *j, void (*run)(void *arg), void *arg)
         j->queued++;
         pthread_cond_signal(&j->added);
     }
-    struct worker *gone = steal_ptr(j->gone);
     pthread_mutex_unlock(&j->lock);
-    join(gone);
     if (r < 0)
         free(job);
     return r;

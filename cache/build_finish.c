@@ -200,12 +200,27 @@ static bool is_record(const struct index_resource *r, const char *id)
     return mode && streq(mode, "automatic") && streq(str_after(name, ":parameter/svcfs/"), id);
 }
 
+/* Of the least and the greatest: more than two are never there at a time. */
+static uint32_t digest_claims(const struct list *resources)
+{
+    uint32_t least = UINT32_MAX, greatest = 0;
+
+    for (size_t i = 0; i < resources->n; i++) {
+        const struct index_resource *r = resources->items[i];
+        if (r->claim_hash != 0) {
+            least = MIN(least, r->claim_hash);
+            greatest = MAX(greatest, r->claim_hash);
+        }
+    }
+    return greatest ? ((least ^ (greatest << 16 | greatest >> 16)) | 1) : 0;
+}
+
 static void told_by_tags(struct index_service *s, const struct list *resources)
 {
     s->phase = s->claim = "";
+    s->claims = digest_claims(resources);
     for (size_t i = 0; i < resources->n; i++) {
         const struct index_resource *r = resources->items[i];
-        s->claimed |= r->claim_hash != 0;
         if (!is_record(r, s->id))
             continue;
         const char *phase = index_tag(r, "svcfs:phase"), *claim = index_tag(r, "svcfs:claim");

@@ -38,12 +38,12 @@ struct index_service {
     size_t n_resources;
     const char *const *depends; /* ids of the services that it needs; sorted, each once */
     size_t n_depends;
-    bool managed;       /* has a record */
-    bool claimed;       /* a resource of it carries a claim: it had a record, or will be seen to */
-    bool deleting;      /* stands in deleting/ */
-    const char *phase;  /* of the record: "creating" "ready" "failed" "deleting", or "" */
-    const char *claim;  /* of the record where it is known, or "" */
-    int64_t changed_ms; /* anything above changed, tags of its resources too */
+    uint32_t claims;      /* a digest of the claims that its resources carry, each once; 0: none */
+    bool managed;         /* has a record */
+    bool deleting;        /* stands in deleting/ */
+    const char *phase;    /* of the record: "creating" "ready" "failed" "deleting", or "" */
+    const char *claim;    /* of the record where it is known, or "" */
+    int64_t changed_ms;   /* anything above changed, tags of its resources too */
     int64_t resources_ms; /* links came or went */
     int64_t depends_ms;   /* depends changed */
 };

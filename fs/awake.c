@@ -3,7 +3,9 @@
  * pm_qos_interface.rst): a processor without work polls instead of halting, and is woken by a write
  * to memory. What was asked for ends when the file is closed, so a daemon that is killed leaves
  * nothing behind. It needs a cpuidle driver. The reader only sleeps then, and a timer that ticks
- * while processors are held lets go of them; a timeout of each wait cost a tenth of a listing.
+ * while processors are held lets go of them; a timeout of each wait cost a tenth of a listing. The
+ * kernel may take back a request that it has announced, so reading does not block: it would not see
+ * the timer.
  *
  * Where that is not to be had the reader looks for the next request for a moment before it goes to
  * sleep. The scheduler may have put the caller on the reader's own processor, so it yields between
@@ -15,6 +17,7 @@
  */
 #include "fs/awake.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -62,15 +65,24 @@ static bool open_hold(struct awake *a)
     return a->timer_fd >= 0;
 }
 
-void awake_open(struct awake *a, bool save_power)
+static void set_blocking(int fd, bool blocking)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+}
+
+void awake_open(struct awake *a, int fd, bool save_power)
 {
     cpu_set_t processors;
     bool several =
         sched_getaffinity(0, sizeof(processors), &processors) == 0 && CPU_COUNT(&processors) > 1;
 
-    *a = (struct awake){.way = AWAKE_NOT};
+    *a = (struct awake){.way = AWAKE_NOT, .fd = fd};
     if (several && !save_power)
         a->way = has_cpuidle() && open_hold(a) ? AWAKE_HOLD : AWAKE_LOOK;
+    if (a->way == AWAKE_HOLD)
+        set_blocking(fd, false);
 }
 
 void awake_close(struct awake *a)
@@ -78,8 +90,9 @@ void awake_close(struct awake *a)
     if (a->way == AWAKE_HOLD) {
         close(a->latency_fd);
         close(a->timer_fd);
+        set_blocking(a->fd, true);
     }
-    *a = (struct awake){.way = AWAKE_NOT};
+    *a = (struct awake){.way = AWAKE_NOT, .fd = a->fd};
 }
 
 static void hold(struct awake *a, bool held)
@@ -108,37 +121,41 @@ static void tick(struct awake *a)
     a->quiet = true;
 }
 
-static void wait_held(struct awake *a, int fd)
+static void wait_held(struct awake *a)
 {
-    struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = a->timer_fd, .events = POLLIN}};
+    struct pollfd p[] = {{.fd = a->fd, .events = POLLIN}, {.fd = a->timer_fd, .events = POLLIN}};
 
     while (a->held && !p[0].revents) {
         if (poll(p, 2, -1) > 0 && !p[0].revents)
             tick(a);
     }
+    if (a->way == AWAKE_HOLD && !p[0].revents)
+        poll(p, 1, -1);
     a->quiet = false;
 }
 
-static void wait_looking(int fd, int64_t until_ns)
+static void wait_looking(struct awake *a, int64_t until_ns)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
+    struct pollfd p = {.fd = a->fd, .events = POLLIN};
 
     while (poll(&p, 1, 0) == 0 && now_ns() < until_ns)
         sched_yield();
 }
 
-ssize_t awake_read(struct awake *a, int fd, void *data, size_t size)
+ssize_t awake_read(struct awake *a, void *data, size_t size)
 {
     int64_t begun_ns = now_ns();
     ssize_t n;
 
     if (a->brisk && a->way == AWAKE_HOLD && !a->held)
         hold(a, true);
-    if (a->held)
-        wait_held(a, fd);
-    else if (a->brisk && a->way == AWAKE_LOOK)
-        wait_looking(fd, begun_ns + AWAKE_NS);
-    n = read(fd, data, size);
+    do {
+        if (a->way == AWAKE_HOLD)
+            wait_held(a);
+        else if (a->brisk && a->way == AWAKE_LOOK)
+            wait_looking(a, begun_ns + AWAKE_NS);
+        n = read(a->fd, data, size);
+    } while (n < 0 && errno == EAGAIN && a->way == AWAKE_HOLD);
     a->brisk = now_ns() - begun_ns < AWAKE_NS;
     return n;
 }

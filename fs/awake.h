@@ -19,13 +19,15 @@ enum awake_way {
 struct awake {
     enum awake_way way;
     bool brisk;               /* the last request came at once */
-    int latency_fd, timer_fd; /* AWAKE_HOLD's */
+    int fd;                   /* requests come from */
+    int latency_fd, timer_fd; /* AWAKE_HOLD's; fd does not block then */
     bool held, quiet;         /* quiet: no request came since the timer's last tick */
 };
 
-/* Finds the best way that there is. save_power: none. */
-void awake_open(struct awake *a, bool save_power);
-void awake_close(struct awake *a); /* of one that is all zero, too */
+/* Finds the best way that there is to wait for fd. save_power: none. */
+void awake_open(struct awake *a, int fd, bool save_power);
+/* Nothing is kept awake from now on. Of one that is all zero, too. */
+void awake_close(struct awake *a);
 
 /* read(2) of the next request. */
-ssize_t awake_read(struct awake *a, int fd, void *data, size_t size);
+ssize_t awake_read(struct awake *a, void *data, size_t size);

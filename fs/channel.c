@@ -12,11 +12,11 @@
 #include "fs/fs.h"
 #include "fs/metrics.h"
 
-static ssize_t channel_read(int fd, void *data, size_t size, void *userdata)
+static ssize_t channel_read(int fd _unused_, void *data, size_t size, void *userdata)
 {
     struct fs *fs = userdata;
     const struct fuse_in_header *in = data;
-    ssize_t n = awake_read(&fs->awake, fd, data, size);
+    ssize_t n = awake_read(&fs->awake, data, size);
 
     if (n < (ssize_t)sizeof(*in))
         return n;
@@ -49,8 +49,9 @@ static ssize_t channel_writev(int fd, struct iovec *iov, int count, void *userda
 int channel_open(struct fs *fs, struct fault *f)
 {
     static const struct fuse_custom_io io = {.read = channel_read, .writev = channel_writev};
-    int r = fuse_session_custom_io(fs->session, &io, fuse_session_fd(fs->session));
+    int fd = fuse_session_fd(fs->session);
+    int r = fuse_session_custom_io(fs->session, &io, fd);
 
-    awake_open(&fs->awake, fs->options->save_power);
+    awake_open(&fs->awake, fd, fs->options->save_power);
     return r < 0 ? fault_set(f, r, "libfuse does not take our input and output") : 0;
 }

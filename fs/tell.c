@@ -100,7 +100,7 @@ static void service_changed(struct telling *c, const struct index_service *old,
                             const struct index_service *s)
 {
     bool other_status =
-        old->managed != s->managed || old->claimed != s->claimed || !streq(old->phase, s->phase);
+        old->managed != s->managed || old->claims != s->claims || !streq(old->phase, s->phase);
     struct key key = tree_service_key(s), resources = key_child(&key, KIND_SERVICE_RESOURCES, NULL);
 
     notify_version(c->notify, &key, KIND_SERVICE_JSON);

@@ -60,10 +60,10 @@ struct provision {
     uint64_t sweep;             /* number of the last sweep of the records that began */
     struct fault records_fault; /* err 0: the last sweep of the records succeeded */
     struct map *bad_records;    /* id → struct bad_record: records that cannot be read */
-    struct map *recordless; /* id → mark (tags.c): parts carry a claim; read, there is no record */
-    struct map *depending;  /* id → itself: services whose dependencies are being written */
-    bool health_busy;       /* a look at a service's health is under way */
-    int64_t health_ms;      /* monotonic: the next one begins no sooner */
+    struct map *recordless;     /* link → claims of its parts, of which a read found no record */
+    struct map *depending;      /* id → itself: services whose dependencies are being written */
+    bool health_busy;           /* a look at a service's health is under way */
+    int64_t health_ms;          /* monotonic: the next one begins no sooner */
 
     struct watch watch; /* the watcher's own */
 };
@@ -94,6 +94,8 @@ int swept_snapshot(struct provision *p, struct cancel *cancel, const struct snap
                    struct fault *f);
 /* depend.c: -EBUSY with who needs the service. */
 int depend_check_unused(struct provision *p, const char *id, struct fault *f);
+/* tags.c: whether it has been looked up that there is no record for its parts. Locked. */
+bool tags_recordless(struct provision *p, const struct index_service *s);
 /* tags.c: the record among a service's resources, or NULL. */
 const struct index_resource *record_of(const struct index_service *s);
 

@@ -35,7 +35,8 @@ struct bad_record {
     char line[];
 };
 
-void records_notify_id(struct provision *p, const char *id)
+/* Its view is another one now. */
+static void notify_id(struct provision *p, const char *id)
 {
     struct life *l = life_get(p, id);
     _cleanup_snapshot_ const struct snapshot *s = l ? NULL : cache_snapshot(p->cache);
@@ -73,7 +74,7 @@ void records_set_bad(struct provision *p, const char *id, const struct fault *f)
     pthread_mutex_unlock(&p->lock);
     free(old);
     if (news)
-        records_notify_id(p, id);
+        notify_id(p, id);
 }
 
 const char *records_bad(struct provision *p, const char *id)
@@ -336,8 +337,9 @@ static void notify_lifeless(struct provision *p, const struct index_service *con
                             size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct life *l = services[i]->managed ? life_get(p, services[i]->id) : NULL;
-        if (services[i]->managed && !l)
+        bool may_have_one = services[i]->managed || services[i]->claims != 0;
+        struct life *l = may_have_one ? life_get(p, services[i]->id) : NULL;
+        if (may_have_one && !l)
             provision_notify(p, services[i]->family->id, services[i]->id, PROVISION_VIEW);
         life_unref(p, l);
     }
@@ -424,11 +426,8 @@ void watch_done(struct provision *p)
     for (size_t i = 0; i < w->n_untold; i++)
         life_unref(p, w->untold[i]);
     free(w->untold);
-    for (size_t i = 0; i < w->n_unread; i++)
-        free(w->unread[i]);
-    free(w->unread);
     free(w->token);
     ssm_parameters_done(&w->beneath);
     map_free_with(w->leftovers, free);
-    map_free(w->asked);
+    tags_done(p);
 }

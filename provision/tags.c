@@ -27,35 +27,53 @@ const struct index_resource *record_of(const struct index_service *s)
     return NULL;
 }
 
+struct unread {
+    char *id, *link;
+    void *claims; /* where only parts are seen: theirs; else NULL */
+};
+
+static void unread_done(struct unread *u)
+{
+    free(u->id);
+    free(u->link);
+}
+
 /* Of somebody else's claim there is no life yet. Before the first sweep has come by that is so for
  * all, and only what is at work is worth a call. */
-static void ask(struct provision *p, const char *id, bool soon, uint64_t tagged)
+static void ask(struct provision *p, const struct index_service *s, bool soon, uint64_t tagged)
 {
     struct watch *w = &p->watch;
     void *mark = (void *)(uintptr_t)tagged;
 
     w->again |= !p->swept && !soon;
-    if ((!p->swept && !soon) || map_get(w->asked, id) == mark)
+    if ((!p->swept && !soon) || map_get(w->asked, s->link) == mark)
         return;
-    char **more = reallocarray(w->unread, w->n_unread + 1, sizeof(*more));
+    struct unread *more = reallocarray(w->unread, w->n_unread + 1, sizeof(*more));
     if (!more)
         return;
     w->unread = more;
-    more[w->n_unread] = strdup(id);
-    if (more[w->n_unread] && map_put(w->asked, id, mark, NULL) == 0)
+    struct unread *u = &more[w->n_unread];
+    *u = (struct unread){strdup(s->id), strdup(s->link), s->managed ? NULL : mark};
+    if (u->id && u->link && map_put(w->asked, s->link, mark, NULL) == 0)
         w->n_unread++;
     else
-        free(more[w->n_unread]);
+        unread_done(u);
+}
+
+/* A record belongs to one family: what has its id in another one has none. */
+bool tags_recordless(struct provision *p, const struct index_service *s)
+{
+    const struct life *l = map_get(p->lives, s->id);
+
+    return l ? !streq(l->family, s->family->id)
+             : map_get(p->recordless, s->link) == (void *)(uintptr_t)s->claims;
 }
 
 static void look_at_parts(struct provision *p, const struct index_service *s)
 {
-    uint64_t mark = (uint64_t)s->changed_ms | 1;
-
     pthread_mutex_lock(&p->lock);
-    if (!map_get(p->lives, s->id) && !records_bad(p, s->id) &&
-        map_get(p->recordless, s->id) != (void *)(uintptr_t)mark)
-        ask(p, s->id, true, mark);
+    if (!map_get(p->lives, s->id) && !records_bad(p, s->id) && !tags_recordless(p, s))
+        ask(p, s, true, s->claims);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -66,7 +84,7 @@ static void look_at(struct provision *p, const struct index_service *s)
                *claim = r ? index_tag(r, TAG_CLAIM) : NULL;
     char text[CLAIM_SIZE + 32];
 
-    if (!s->managed && s->claimed)
+    if (!s->managed && s->claims != 0)
         look_at_parts(p, s);
     if (!phase || !claim || str_format(text, sizeof(text), "%s %s", claim, phase) < 0)
         return;
@@ -80,60 +98,72 @@ static void look_at(struct provision *p, const struct index_service *s)
                                             streq(phase, record_phase_name(l->record->phase))));
         due_place(p, l);
     } else if (!l && !records_bad(p, s->id)) {
-        ask(p, s->id, streq(phase, "creating") || streq(phase, "deleting"), tagged);
+        ask(p, s, streq(phase, "creating") || streq(phase, "deleting"), tagged);
     }
     pthread_mutex_unlock(&p->lock);
 }
 
-/* mark NULL: it has a record, or is no more. */
-static void set_recordless(struct provision *p, const char *id, void *mark)
+/* All that have the id: a record that was found makes clear whose it is not. Its own family's was
+ * told when it was learnt. */
+static void notify_all(struct provision *p, const char *id, const struct life *learnt)
 {
-    void *old = NULL;
+    _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(p->cache);
+    size_t n = 0;
+    const struct index_service *const *services = s ? snapshot_services_by_id(s, id, &n) : NULL;
 
-    pthread_mutex_lock(&p->lock);
-    if (!mark)
-        old = map_remove(p->recordless, id);
-    else if (map_put(p->recordless, id, mark, &old) < 0)
-        mark = old;
-    pthread_mutex_unlock(&p->lock);
-    if (!old != !mark)
-        records_notify_id(p, id);
+    for (size_t i = 0; i < n; i++)
+        if (!learnt || !streq(learnt->family, services[i]->family->id))
+            provision_notify(p, services[i]->family->id, id, PROVISION_VIEW);
 }
 
-/* An id that comes back begins anew. */
+/* What stands for a link that is no more says nothing of the next one of that name. */
 static void forget_recordless(struct provision *p, const struct snapshot *s)
 {
-    for (;;) {
-        struct map_iter it = {0};
-        _cleanup_free_ char *gone = NULL;
-        const char *id;
-        void *mark;
+    struct map_iter it;
+    const char *link;
+    void *claims;
+    bool gone = true;
 
-        pthread_mutex_lock(&p->lock);
-        while (!gone && map_next(p->recordless, &it, &id, &mark))
-            if (!snapshot_any_service(s, id))
-                gone = strdup(id);
-        pthread_mutex_unlock(&p->lock);
-        if (!gone)
-            return;
-        set_recordless(p, gone, NULL);
+    pthread_mutex_lock(&p->lock);
+    while (gone) {
+        gone = false;
+        it = (struct map_iter){0};
+        while (!gone && map_next(p->recordless, &it, &link, &claims))
+            gone = !snapshot_link(s, link);
+        if (gone)
+            map_remove(p->recordless, link);
     }
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void note_parts(struct provision *p, const struct unread *u, int r, const struct life *l,
+                       const struct fault *f)
+{
+    if (r == -ENOENT) {
+        pthread_mutex_lock(&p->lock);
+        map_put(p->recordless, u->link, u->claims, NULL);
+        pthread_mutex_unlock(&p->lock);
+    } else if (r < 0 && r != -EPROTO && !cancel_raised(p->stop)) {
+        records_set_bad(p, u->id, f); /* until the next sweep, which lets it be tried again */
+    }
+    notify_all(p, u->id, l);
 }
 
 static void read_one(struct provision *p)
 {
     struct aws_ctx ctx = {.cancel = p->stop, .rate = WATCH_RATE};
     struct watch *w = &p->watch;
-    _cleanup_free_ char *id = w->unread[--w->n_unread];
+    _cleanup_(unread_done) struct unread u = w->unread[--w->n_unread];
+    struct fault f = FAULT_INIT;
     struct life *l = NULL;
 
-    int r = watch_read(p, id, &ctx, &l, NULL);
-    if (r == 0 || r == -ENOENT) {
-        set_recordless(p, id, r < 0 ? map_get(w->asked, id) : NULL);
-    } else if (r != -EPROTO) {
-        map_remove(w->asked, id);
+    int r = watch_read(p, u.id, &ctx, &l, &f);
+    if (r < 0 && r != -ENOENT && r != -EPROTO) {
+        map_remove(w->asked, u.link);
         w->again = true;
     }
+    if (u.claims)
+        note_parts(p, &u, r, l, &f);
     life_unref(p, l);
 }
 
@@ -165,6 +195,16 @@ void tags_turn(struct provision *p, int64_t *next)
         read_one(p);
         *next = 0;
     }
+}
+
+void tags_done(struct provision *p)
+{
+    struct watch *w = &p->watch;
+
+    for (size_t i = 0; i < w->n_unread; i++)
+        unread_done(&w->unread[i]);
+    free(w->unread);
+    map_free(w->asked);
 }
 
 void tags_asked(struct provision *p)

@@ -48,7 +48,7 @@ static enum service_status status_of_tags(struct provision *p, const struct inde
                  {"failed", STATUS_FAILED},
                  {"deleting", STATUS_DELETING}};
 
-    if (!s->managed && (!s->claimed || map_get(p->recordless, s->id)))
+    if (!s->managed && (s->claims == 0 || tags_recordless(p, s)))
         return STATUS_UNMANAGED;
     if (p->records_fault.err || records_bad(p, s->id))
         return STATUS_UNKNOWN;

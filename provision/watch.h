@@ -17,6 +17,7 @@ struct life;
 struct map;
 struct provision;
 struct record;
+struct unread;
 
 /* A third of a limiter's size is what calls in the background may take at once (limit.h); over time
  * they keep to a third of AWS's rate by resting as long as they worked. */
@@ -47,11 +48,11 @@ struct watch {
     int64_t untold_ms;     /* since when */
     struct map *leftovers; /* parameter → malloc'ed int64_t: since when seen beneath a dead claim */
 
-    uint64_t generation; /* of the snapshot whose tags were looked at */
-    int64_t tags_ms;     /* not again before */
-    struct map *asked;   /* ids without a life that were read in this sweep, with what was tagged */
-    bool again;          /* some could not be read, or not yet: to be looked at after the sweep */
-    char **unread;       /* ids to be read */
+    uint64_t generation;   /* of the snapshot whose tags were looked at */
+    int64_t tags_ms;       /* not again before */
+    struct map *asked;     /* links without a life that were read in this sweep: what was tagged */
+    bool again;            /* some could not be read, or not yet: to be looked at after the sweep */
+    struct unread *unread; /* to be read */
     size_t n_unread;
 };
 
@@ -74,10 +75,9 @@ void records_turn(struct provision *p, int64_t *next);
 void tags_turn(struct provision *p, int64_t *next);
 void health_turn(struct provision *p, int64_t *next);
 void tags_asked(struct provision *p); /* a sweep ended: what was asked for may be asked for again */
-void watch_done(struct provision *p); /* frees what the turns keep */
+void watch_done(struct provision *p); /* frees what the turns keep; tags_done: their part of it */
+void tags_done(struct provision *p);
 
-/* records.c: tells the observer that the view of the service is another one now. */
-void records_notify_id(struct provision *p, const char *id);
 /* records.c: records that cannot be read. f NULL: it can. Tells the observer. */
 void records_set_bad(struct provision *p, const char *id, const struct fault *f);
 /* Why it cannot be read, or NULL. Locked. */

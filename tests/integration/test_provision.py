@@ -168,10 +168,10 @@ def test_the_index_may_show_parts_before_their_record(lab, mount):
 def test_parts_without_a_record_are_nobodys(lab, mount):
     """What carries a claim's tags and has no record is looked into once, and shown as it is."""
     lost = {"Key": "svcfs:claim", "Value": "0" * 26}
+    before = lab.proxy.count("ssm:GetParameter")
     lab.aws.ec2.create_security_group(
         GroupName="lost", Description="x", VpcId=lab.account.vpc, TagSpecifications=[
             {"ResourceType": "security-group", "Tags": tags(service_id="lost", service_family=FAMILY) + [lost]}])
-    before = lab.proxy.count("ssm:GetParameter")
     mount.refresh()
     assert mount.wait(FAMILY, "lost", timeout=20) == "unmanaged"
     for _ in range(3):

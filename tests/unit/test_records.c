@@ -23,7 +23,7 @@ struct service {
     bool removed, intent, is_protected, broken;
     const char *error;  /* as JSON, or NULL */
     const char *tagged; /* svcfs:phase in the index; NULL: not there */
-    bool part;          /* a resource of it is in the index, with its claim */
+    const char *part;   /* family of a resource in the index with its claim; NULL: there is none */
 };
 
 struct account {
@@ -166,9 +166,10 @@ static json_t *get(struct account *a, json_t *request)
     return item ? json_pack("{s:o}", "Parameter", item) : NULL;
 }
 
-static json_t *indexed(const struct service *s, const char *arn, const char *phase)
+static json_t *indexed(const struct service *s, const char *arn, const char *family,
+                       const char *phase)
 {
-    const char *const tags[][2] = {{"service-family", "fam"},
+    const char *const tags[][2] = {{"service-family", family},
                                    {"service-id", s->id},
                                    {TAG_MODE, MODE_AUTOMATIC},
                                    {TAG_CLAIM, s->claim},
@@ -194,9 +195,9 @@ static json_t *resources(struct account *a)
         _cleanup_free_ char *part =
             str_printf("arn:aws:ec2:eu-central-1:123456789012:security-group/sg-%s", s->id);
         if (s->tagged)
-            json_array_append_new(list, indexed(s, record, s->tagged));
+            json_array_append_new(list, indexed(s, record, "fam", s->tagged));
         if (s->part)
-            json_array_append_new(list, indexed(s, part, NULL));
+            json_array_append_new(list, indexed(s, part, s->part, NULL));
     }
     return json_pack("{s:o}", "ResourceTagMappingList", list);
 }
@@ -248,7 +249,7 @@ static void observe(void *arg, const char *family, const char *id, unsigned what
 {
     struct account *a = arg;
 
-    assert_string_equal(family, "fam");
+    assert_true(str_starts(family, "fam"));
     pthread_mutex_lock(&a->lock);
     a->views += (what & PROVISION_VIEW) != 0;
     a->events += (what & PROVISION_EVENTS) != 0;
@@ -561,15 +562,21 @@ static void test_tags(void **state)
     assert_int_equal(a->p->sweep, sweep);
 }
 
-static enum service_status status_of(struct account *a, const char *id)
+static enum service_status status_in(struct account *a, const char *family, const char *id)
 {
     _cleanup_snapshot_ const struct snapshot *s = cache_snapshot(a->cache);
-    const struct index_service *service = snapshot_any_service(s, id);
+    const struct index_family *f = snapshot_family(s, family);
+    const struct index_service *service = f ? snapshot_service_by_id(f, id) : NULL;
     struct service_row row;
 
     assert_non_null(service);
     provision_row(a->p, service, &row);
     return row.status;
+}
+
+static enum service_status status_of(struct account *a, const char *id)
+{
+    return status_in(a, "fam", id);
 }
 
 /* The index shows parts and no record: one read tells whether there is one. */
@@ -586,8 +593,8 @@ static void test_parts(void **state)
 
     a->services[0].removed = false; /* another machine's: its record is tagged and not seen yet */
     a->services[0].phase = "c";
-    a->services[0].part = true;
-    a->services[1].part = true; /* what is left of one */
+    a->services[0].part = "fam";
+    a->services[1].part = "fam"; /* what is left of one */
     forget_counts(a);
     refresh(a);
     assert_int_equal(status_of(a, "s00000"), STATUS_UNKNOWN);
@@ -609,10 +616,54 @@ static void test_parts(void **state)
         assert_int_equal(status_of(a, "s00001"), STATUS_UNMANAGED);
         assert_int_equal(a->gets, 0);
     }
-    a->services[1].part = false; /* the id may come back */
+    a->services[1].part = NULL; /* the id may come back */
     refresh(a);
     settle(a);
     assert_int_equal(map_size(a->p->recordless), 0);
+}
+
+/* A part of a service that has a record is shown in another family: that is nobody's. */
+static void test_parts_elsewhere(void **state)
+{
+    for (int late = 0; late < 2; late++) { /* late: nothing is known of the record yet */
+        _cleanup_account_ struct account *a = account_new(1);
+        (void)state;
+
+        a->services[0].tagged = late ? NULL : "ready";
+        a->services[0].part = "fam2";
+        assert_int_equal(cache_start(a->cache, NULL), 0);
+        refresh(a);
+        settle(a);
+        assert_int_equal(status_in(a, "fam2", "s00000"), STATUS_UNMANAGED);
+        cache_flush(a->cache);
+        assert_int_equal(status_of(a, "s00000"), STATUS_READY);
+        forget_counts(a);
+        for (int i = 0; i < 2; i++) {
+            a->services[0].tagged = i == 0 ? "ready" : NULL;
+            refresh(a);
+            watch_turn(a->p);
+        }
+        assert_int_equal(a->gets, 0);
+    }
+}
+
+/* Several are asked for, and a sweep of the records ends before all were read. */
+static void test_parts_and_sweep(void **state)
+{
+    _cleanup_account_ struct account *a = account_new(4);
+    (void)state;
+
+    for (size_t i = 0; i < 4; i++) {
+        a->services[i].removed = true;
+        a->services[i].part = "fam";
+    }
+    assert_int_equal(cache_start(a->cache, NULL), 0);
+    refresh(a);
+    a->p->watch.sweep_ms = now(a);
+    settle(a);
+    assert_int_equal(a->gets, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(status_of(a, a->services[i].id), STATUS_UNMANAGED);
 }
 
 /* Nothing is said of what cannot be read, and it is read when it can. */
@@ -625,11 +676,12 @@ static void test_parts_refused(void **state)
     assert_int_equal(cache_start(a->cache, NULL), 0);
     refresh(a);
     settle(a);
-    a->services[0].part = true;
+    a->services[0].part = "fam";
     refresh(a);
     a->refuse = true;
     settle(a);
     assert_int_equal(status_of(a, "s00000"), STATUS_UNKNOWN);
+    assert_non_null(map_get(a->p->bad_records, "s00000"));
     a->refuse = false;
     sweep_again(a);
     advance(a, a->p->timing.turn_ms);
@@ -786,11 +838,17 @@ static void test_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_news),          cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_tags),          cmocka_unit_test(test_poll),
-        cmocka_unit_test(test_health),        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_many),          cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_news),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_poll),
+        cmocka_unit_test(test_health),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_parts_refused),
+        cmocka_unit_test(test_parts_elsewhere),
+        cmocka_unit_test(test_parts_and_sweep),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
