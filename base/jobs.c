@@ -2,8 +2,8 @@
  * A small thread pool. Jobs are long (they wait for AWS), so the pool starts a thread whenever a
  * job finds no idle one, up to its maximum, and lets threads end after a minute without work. One
  * that ends joins the one that ended before it, and the drain joins the last: then nothing of them
- * is left, not even what libraries keep for each thread. They block all signals; those
- * belong to the main thread.
+ * is left, not even what libraries keep for each thread. They block all signals; those belong to
+ * the main thread.
  *
  * Invariants under the lock: idle <= threads <= max; a queued job exists only while idle threads
  * are on their way to it or threads == max.

@@ -42,10 +42,12 @@ static const char *put(char **at, const char *s)
     return copy;
 }
 
-/* text may be NULL. There are as many as there are resources: each takes what it needs. */
+/* text, without its newline, may be NULL. There are as many as there are resources: each takes what
+ * it needs. */
 static struct whole *whole_new(const char *text, const struct description_edge *edges, size_t n)
 {
-    size_t size = sizeof(struct whole) + n * sizeof(*edges) + (text ? strlen(text) + 1 : 0);
+    size_t size =
+        sizeof(struct whole) + n * sizeof(*edges) + (text ? strlen(text) + sizeof("\n") : 0);
 
     for (size_t i = 0; i < n; i++)
         size += strlen(edges[i].label) + 1 + strlen(edges[i].target) + 1;
@@ -58,7 +60,11 @@ static struct whole *whole_new(const char *text, const struct description_edge *
             (struct description_edge){put(&at, edges[i].label), put(&at, edges[i].target)};
     w->shown.edges = w->edges;
     w->shown.n_edges = n;
-    w->shown.text = text ? put(&at, text) : NULL;
+    if (text) {
+        w->shown.text = at;
+        w->shown.len = (size_t)(stpcpy(stpcpy(at, text), "\n") - at);
+        w->hash = hash_stable(at, w->shown.len);
+    }
     atomic_init(&w->refs, 1);
     return w;
 }
@@ -100,30 +106,19 @@ static int collect(void *arg, const char *label, const char *target)
     return 0;
 }
 
-static char *text_of(json_t *properties)
-{
-    _cleanup_free_ char *text =
-        json_dumps(properties, JSON_INDENT(4) | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
-
-    return text ? str_printf("%s\n", text) : NULL;
-}
-
 const struct description *description_new(const struct describe_row *row, const char *key,
                                           json_t *properties)
 {
     struct collecting c = {.arena = arena_new()};
-    _cleanup_free_ char *text = c.arena ? text_of(properties) : NULL;
+    _cleanup_free_ char *text =
+        json_dumps(properties, JSON_INDENT(4) | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
     struct whole *w = NULL;
 
-    if (text && edges_of(row->service, row->type, key, properties, collect, &c) == 0)
+    if (c.arena && text && edges_of(row->service, row->type, key, properties, collect, &c) == 0)
         w = whole_new(text, c.edges, c.n);
     free(c.edges);
     arena_free(c.arena);
-    if (!w)
-        return NULL;
-    w->shown.len = strlen(text);
-    w->hash = hash_stable(text, w->shown.len);
-    return &w->shown;
+    return w ? &w->shown : NULL;
 }
 
 const struct description *description_without_text(const struct description *d)

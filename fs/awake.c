@@ -121,16 +121,14 @@ static void tick(struct awake *a)
     a->quiet = true;
 }
 
-static void wait_held(struct awake *a)
+static void wait_asleep(struct awake *a)
 {
     struct pollfd p[] = {{.fd = a->fd, .events = POLLIN}, {.fd = a->timer_fd, .events = POLLIN}};
 
-    while (a->held && !p[0].revents) {
-        if (poll(p, 2, -1) > 0 && !p[0].revents)
+    while (a->way == AWAKE_HOLD && !p[0].revents) {
+        if (poll(p, a->held ? 2 : 1, -1) > 0 && !p[0].revents)
             tick(a);
     }
-    if (a->way == AWAKE_HOLD && !p[0].revents)
-        poll(p, 1, -1);
     a->quiet = false;
 }
 
@@ -151,7 +149,7 @@ ssize_t awake_read(struct awake *a, void *data, size_t size)
         hold(a, true);
     do {
         if (a->way == AWAKE_HOLD)
-            wait_held(a);
+            wait_asleep(a);
         else if (a->brisk && a->way == AWAKE_LOOK)
             wait_looking(a, begun_ns + AWAKE_NS);
         n = read(a->fd, data, size);

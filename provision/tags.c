@@ -6,7 +6,7 @@
  * something new: a claim and phase that were looked into once are not looked into again.
  *
  * Where the tags show parts of a service and not its record, either the record is not in the index
- * yet or it is no more. One read tells, and one more whenever the service changes.
+ * yet or it is no more. One read tells, and one more when they show other claims.
  */
 #include "provision/internal.h"
 

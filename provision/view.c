@@ -35,6 +35,12 @@ static enum service_status status_of_life(const struct life *l)
     return l->degraded ? STATUS_DEGRADED : STATUS_READY;
 }
 
+/* Else what is unknown will be known as soon as the record was read. Locked. */
+static bool is_unreadable(struct provision *p, const char *id)
+{
+    return p->records_fault.err || records_bad(p, id);
+}
+
 /* Without a life: the tag index says that there is a record; its phase is good enough until the
  * record was read. Where it shows parts alone it may lag behind (their record was tagged before
  * them): that there is no record is believed when a read has said so. Locked. */
@@ -50,18 +56,12 @@ static enum service_status status_of_tags(struct provision *p, const struct inde
 
     if (!s->managed && (s->claims == 0 || tags_recordless(p, s)))
         return STATUS_UNMANAGED;
-    if (p->records_fault.err || records_bad(p, s->id))
+    if (is_unreadable(p, s->id))
         return STATUS_UNKNOWN;
     for (size_t i = 0; i < ARRAY_SIZE(table); i++)
         if (streq(table[i].phase, s->phase))
             return table[i].status;
     return STATUS_UNKNOWN;
-}
-
-/* Whether what is unknown will be known as soon as the record was read. Locked. */
-static bool is_unread(struct provision *p, const char *id)
-{
-    return !p->records_fault.err && !records_bad(p, id);
 }
 
 /* The life of this very service, as long as its record can be read. Locked. */
@@ -217,7 +217,7 @@ static int fill(struct provision *p, struct view *v, const struct index_service 
     out->status = l ? status_of_life(l) : status_of_tags(p, s);
     out->working = l ? life_has_work(l)
                      : out->status == STATUS_CREATING || out->status == STATUS_DELETING ||
-                           (out->status == STATUS_UNKNOWN && is_unread(p, s->id));
+                           (out->status == STATUS_UNKNOWN && !is_unreadable(p, s->id));
     if (l) {
         out->created_wall_ms = l->record->created_wall_ms;
         out->changed_wall_ms = l->record->changed_wall_ms;

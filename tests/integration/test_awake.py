@@ -1,15 +1,14 @@
 """Processors are kept from sleeping while the kernel asks one thing after the other, and at no other time."""
 import json
 import os
-import pwd
 import struct
 import threading
 
 import pytest
 
+from tests.lib.mount import ORDINARY, needs_root
 from tests.lib.process import wait_until
 
-ORDINARY = pwd.getpwnam("nobody").pw_uid
 LATENCY, DRIVER = "/dev/cpu_dma_latency", "/sys/devices/system/cpu/cpuidle/current_driver"
 AT_REST = 2000 * 1000 * 1000       # PM_QOS_CPU_LATENCY_DEFAULT_VALUE, microseconds
 
@@ -76,8 +75,8 @@ def test_held_while_asked(lab, mount):
 @pytest.mark.parametrize("who", ["root", "ordinary"])
 def test_not_where_power_is_saved(lab, who):
     """By option; an ordinary user cannot have it."""
-    if who == "ordinary" and os.geteuid() != 0:
-        pytest.skip("to act as another user takes root")
+    if who == "ordinary":
+        needs_root()
     user = ORDINARY if who == "ordinary" else None
     mount = lab.mount(save_power=True) if user is None else lab.mount(user=user)
     assert not holds(mount)

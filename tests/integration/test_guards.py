@@ -1,16 +1,14 @@
 """What people type by mistake destroys nothing: rm -rf, find -delete, rmdir *."""
 import errno
 import os
-import pwd
 
 import pytest
 
 from tests.lib.account import FAMILY, SHARED
 from tests.lib.inventory import difference
-from tests.lib.mount import in_parallel
+from tests.lib.mount import ORDINARY, in_parallel, needs_root
 from tests.lib.process import wait_until
 
-ORDINARY = pwd.getpwnam("nobody").pw_uid
 # Sorted before the hand-tagged ones: a shell's * meets them first.
 IDS = [f"a{i:03}" for i in range(8)]
 MAX_DELETES = 5
@@ -51,11 +49,6 @@ def check_nothing_lost(lab, before):
             service = thing["tags"].get("service-id")
             if service not in lost:
                 assert now.get(key) == thing, f"{kind} {key}"
-
-
-def needs_root():
-    if os.geteuid() != 0:
-        pytest.skip("to act as another user takes root")
 
 
 @pytest.mark.limit(400)

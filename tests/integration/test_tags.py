@@ -1,7 +1,6 @@
 """Tags as files: a write tags, rm untags; every limit is known before AWS is asked, and nothing is lost by mistake."""
 import errno
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -13,11 +12,10 @@ import pytest
 from tests.lib import wire
 from tests.lib.account import FAMILY, SHARED
 from tests.lib.inventory import difference
-from tests.lib.mount import SLOW
+from tests.lib.mount import ORDINARY, SLOW, needs_root
 from tests.lib.process import wait_until
 
 E = errno
-ORDINARY = pwd.getpwnam("nobody").pw_uid
 SHELLS = [s for s in ("bash", "dash", "zsh") if shutil.which(s)]
 WRITES = ("*TagResource*", "*:AddTags*", "*:CreateTags", "*Untag*", "*:RemoveTags*", "*:DeleteTags", "*:Tag")
 
@@ -447,11 +445,6 @@ def test_a_write_that_hangs(lab, group):
 
 
 # Mistakes
-
-def needs_root():
-    if os.geteuid() != 0:
-        pytest.skip("to act as another user takes root")
-
 
 MISTAKES = [
     "rm -rf {group}", "rm -rf {group}/tags", "rm -rf {group}/*", "rm -r resources", "find {group} -delete",

@@ -1,6 +1,7 @@
 """A svcfs daemon with a mount point of its own: started, awaited, asked, and always unmounted."""
 import errno
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -8,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import unittest
 
 from . import aws as awslib
 from . import process
@@ -16,6 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BINARY = os.path.abspath(os.environ.get("SVCFS_BINARY") or os.path.join(ROOT, "build", "svcfs"))
 # Sanitizers slow everything down; time limits (never expectations) are stretched by this.
 SLOW = float(os.environ.get("SVCFS_TEST_SLOW", "1"))
+ORDINARY = pwd.getpwnam("nobody").pw_uid   # a user who is not root
 _COMPLAINTS = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion `")
 
 # One system call in a process of its own, with its errno as the exit status: a process that was refused an unlink
@@ -27,6 +30,11 @@ try:
 except OSError as error:
     sys.exit(error.errno)
 """
+
+
+def needs_root():
+    if os.geteuid() != 0:
+        raise unittest.SkipTest("to act as another user takes root")
 
 
 def dummy_environment(**more):
