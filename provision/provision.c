@@ -178,6 +178,16 @@ static int make_parts(struct provision *p, const struct provision_options *o, st
     return o->blueprints ? catalog_new(&p->catalog, o->blueprints, &env, f) : 0;
 }
 
+static int read_blueprints(struct provision *p, struct fault *f)
+{
+    bool changed;
+    int r = p->catalog ? catalog_scan(p->catalog, &changed, f) : 0;
+
+    if (r == 0 && p->catalog)
+        provision_blueprints_changed(p);
+    return r;
+}
+
 int provision_new(struct provision **ret, const struct provision_options *o, struct fault *f)
 {
     struct provision *p = calloc(1, sizeof(*p));
@@ -191,6 +201,7 @@ int provision_new(struct provision **ret, const struct provision_options *o, str
         r = make_parts(p, o, f);
     else
         fault_set(f, r, "no memory");
+    r = r ? r : read_blueprints(p, f);
     if (r < 0) {
         provision_free(p);
         return r;
@@ -201,14 +212,8 @@ int provision_new(struct provision **ret, const struct provision_options *o, str
 
 int provision_start(struct provision *p, struct fault *f)
 {
-    if (p->catalog) {
-        bool changed;
-        int r = catalog_scan(p->catalog, &changed, f);
-        if (r < 0)
-            return r;
-        provision_blueprints_changed(p);
-    }
     int r = watch_start(p);
+
     return r < 0 ? fault_set(f, r, "cannot start the watcher") : 0;
 }
 

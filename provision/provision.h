@@ -27,6 +27,7 @@ struct provision_options {
     const char *db_ca; /* file, or NULL */
     bool read_only;    /* looks, but takes no work up */
 };
+/* Before cache_start: tells the cache which families have blueprints. */
 int provision_new(struct provision **ret, const struct provision_options *o, struct fault *f);
 int provision_start(struct provision *p, struct fault *f);
 /* Stops taking work up, lets each engine thread reach a point where the record tells all, marks
@@ -43,8 +44,7 @@ enum { PROVISION_VIEW = 1, PROVISION_EVENTS = 2 };
 typedef void (*provision_observer)(void *arg, const char *family, const char *id, unsigned what);
 void provision_observe(struct provision *p, provision_observer fn, void *arg);
 
-/* The text of F.json as it is in force, malloc'ed, and when it was changed; NULL where there is
- * none. */
+/* The text of F.json as it is in force, malloc'ed, and when it was changed; NULL: none. */
 char *provision_blueprint(struct provision *p, const char *family, int64_t *ret_mtime_ms);
 /* A fresh, unused, valid id. -EPERM where the family has no (good) blueprint. out: 64 bytes; always
  * the same length for one family. */
