@@ -304,7 +304,11 @@ static void arg_unref(void *arg)
 /* Takes over a reference to t. */
 static int wait_for(struct request *r, struct trip *t, void (*reply)(struct work *w))
 {
-    struct work_args args = {.run = wait_done, .reply = reply, .arg = t, .arg_free = arg_unref};
+    struct work_args args = {.run = wait_done,
+                             .reply = reply,
+                             .unlocked = reply == reply_lookup,
+                             .arg = t,
+                             .arg_free = arg_unref};
 
     return work_start(r, &args);
 }

@@ -75,12 +75,14 @@ bool handle_seen(struct handle *h, size_t end)
 
 struct content *handle_content(uint64_t ino)
 {
-    struct content *c = NULL;
+    const struct handle *found = NULL;
+    struct content *c;
 
     pthread_mutex_lock(&list_lock);
-    for (struct handle *h = first; h && !c; h = h->next)
-        if (h->ino == ino && h->version)
-            c = content_ref(h->version);
+    for (struct handle *h = first; h && (!found || found->late); h = h->next)
+        if (h->ino == ino && h->version && (!found || !h->late))
+            found = h;
+    c = found ? content_ref(found->version) : NULL;
     pthread_mutex_unlock(&list_lock);
     return c;
 }

@@ -15,6 +15,7 @@ struct handle {
     uint64_t ino;
     struct buf content;           /* rendered at open */
     struct content *version;      /* or this, of a file with versions */
+    bool late;                    /* which is a newer one than the node promises */
     bool ended;                   /* of `wait`: content is the answer */
     bool fresh;                   /* made by CREATE: there is no such tag yet */
     struct fuse_pollhandle *poll; /* who waits for growth, or for the end of a wait */
@@ -28,7 +29,8 @@ DEFINE_CLEANUP(struct handle *, handle_free)
 
 /* The reader has come, or is told to come, as far as end; whether that is further than before. */
 bool handle_seen(struct handle *h, size_t end);
-/* The content under which somebody has this node open, referenced; NULL: nobody has. */
+/* The content under which somebody has this node open, referenced; NULL: nobody has. The one that
+ * the node promises before a newer one. */
 struct content *handle_content(uint64_t ino);
 
 /* Whether somebody has this node open that CREATE has made. */

@@ -24,11 +24,21 @@
 
 enum { RETRY_FIRST_MS = 1, RETRY_FACTOR = 4, RETRY_LAST_MS = 1024, SETTLE_MS = 150 };
 
+/* A directory whose lock the kernel holds for requests that nobody can answer yet, and the names
+ * that wait for them. */
+struct hold {
+    struct hold *next;
+    uint64_t ino;
+    unsigned n; /* requests */
+    struct task *first, **last;
+};
+
 /* One thing for the lane: a name in the directory, or, where name is "", the inode again. */
 struct task {
     struct task *next;
     uint64_t ino;
     int64_t due_ms, pause_ms; /* of a retry */
+    bool held_back;           /* once */
     char name[];
 };
 
@@ -40,7 +50,8 @@ struct notify {
     unsigned sending; /* how many send something just now */
     pthread_cond_t queued;
     struct task *first, **last;
-    uint64_t queued_n, sent_n; /* names, ever */
+    struct hold *holds;        /* few: one a directory */
+    uint64_t queued_n, sent_n; /* names, ever; what is held back counts as sent */
     pthread_cond_t sent;
     struct task *later; /* retries, in no order: there are hardly ever any */
     bool started;
@@ -75,6 +86,11 @@ void notify_free(struct notify *n)
 {
     if (!n)
         return;
+    for (struct hold *h = n->holds, *next; h; h = next) {
+        next = h->next;
+        free_tasks(h->first);
+        free(h);
+    }
     free_tasks(n->first);
     free_tasks(n->later);
     pthread_cond_destroy(&n->queued);
@@ -191,6 +207,66 @@ void notify_entry(struct notify *n, const struct key *dir, const char *name)
     pthread_mutex_unlock(&n->lock);
 }
 
+/* Where it stands in the list; *it is NULL where there is none. Locked. */
+static struct hold **find_hold(struct notify *n, uint64_t ino)
+{
+    struct hold **at = &n->holds;
+
+    while (*at && (*at)->ino != ino)
+        at = &(*at)->next;
+    return at;
+}
+
+void notify_hold(struct notify *n, uint64_t dir)
+{
+    struct hold **at, *h;
+
+    pthread_mutex_lock(&n->lock);
+    at = find_hold(n, dir);
+    if (!*at &&
+        (h = calloc(1, sizeof(*h)))) { /* without memory the lane waits, as the kernel does */
+        h->ino = dir;
+        h->last = &h->first;
+        *at = h;
+    }
+    if (*at)
+        (*at)->n++;
+    pthread_mutex_unlock(&n->lock);
+}
+
+void notify_release(struct notify *n, uint64_t dir)
+{
+    struct hold **at, *h;
+
+    pthread_mutex_lock(&n->lock);
+    at = find_hold(n, dir);
+    h = *at;
+    if (h && --h->n == 0) {
+        *at = h->next;
+        if (h->first) {
+            *n->last = h->first;
+            n->last = h->last;
+            pthread_cond_signal(&n->queued);
+        }
+        free(h);
+    }
+    pthread_mutex_unlock(&n->lock);
+}
+
+/* Whether its directory is held; then it waits there. Locked. */
+static bool hold_back(struct notify *n, struct task *t)
+{
+    struct hold *h = t->name[0] && n->holds ? *find_hold(n, t->ino) : NULL;
+
+    if (!h)
+        return false;
+    t->next = NULL;
+    *h->last = t;
+    h->last = &t->next;
+    t->held_back = true;
+    return true;
+}
+
 void notify_settle(struct notify *n)
 {
     int64_t until_ms = fs_now_ms(n->fs) + SETTLE_MS;
@@ -271,18 +347,21 @@ static void *lane_main(void *arg)
     while (!n->closed) {
         int64_t due_ms;
         struct task *t = take(n, &due_ms);
+        bool first_name;
 
         if (!t) {
             rest(n, due_ms);
             continue;
         }
-        pthread_mutex_unlock(&n->lock);
-        bool name = t->name[0];
-        send(n, t);
-        free(t);
-        pthread_mutex_lock(&n->lock);
-        n->sent_n += name;
-        if (name)
+        first_name = t->name[0] && !t->held_back;
+        if (!hold_back(n, t)) {
+            pthread_mutex_unlock(&n->lock);
+            send(n, t);
+            free(t);
+            pthread_mutex_lock(&n->lock);
+        }
+        n->sent_n += first_name;
+        if (first_name)
             pthread_cond_broadcast(&n->sent);
     }
     pthread_mutex_unlock(&n->lock);

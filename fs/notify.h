@@ -45,5 +45,12 @@ void notify_version(struct notify *n, const struct key *dir, enum kind_id kind);
  * answer to a write, whose effects are to be seen by name at once. Under no lock of the kernel, or
  * only for so long. */
 void notify_settle(struct notify *n);
+/* A request that holds this directory's lock in the kernel has to wait for something: names in it
+ * are held back until notify_release. The kernel would not come back from forgetting them,
+ * meanwhile no other name would be forgotten, and a daemon that is killed then could not end: it
+ * waits for the lock, the lock's owner for an answer, and the connection, which would give it one,
+ * for the daemon to end. */
+void notify_hold(struct notify *n, uint64_t dir);
+void notify_release(struct notify *n, uint64_t dir);
 /* Whoever polls looks again. */
 void notify_poll(struct notify *n);

@@ -91,7 +91,7 @@ static int run_symlink(struct request *r)
 
 void ops_symlink(fuse_req_t req, const char *target _unused_, fuse_ino_t parent, const char *name)
 {
-    static const struct operation op = {"symlink", run_symlink, false};
+    static const struct operation op = {"symlink", run_symlink, OP_LOCKS_DIRECTORY};
 
     request_begin(req, &op, parent, name, 0, 0, NULL);
 }

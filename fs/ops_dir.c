@@ -195,7 +195,8 @@ static int run_readdirplus(struct request *r)
 
 void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-    static const struct operation op = {"readdir", run_readdir, true};
+    static const struct operation op = {"readdir", run_readdir,
+                                        OP_ABSENT_IS_ORDINARY | OP_LOCKS_DIRECTORY};
 
     request_begin(req, &op, ino, NULL, size, off, fi);
 }
@@ -203,7 +204,8 @@ void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct 
 void ops_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                      struct fuse_file_info *fi)
 {
-    static const struct operation op = {"readdir", run_readdirplus, true};
+    static const struct operation op = {"readdir", run_readdirplus,
+                                        OP_ABSENT_IS_ORDINARY | OP_LOCKS_DIRECTORY};
 
     request_begin(req, &op, ino, NULL, size, off, fi);
 }

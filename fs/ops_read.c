@@ -46,7 +46,8 @@ static int run_lookup(struct request *r)
 
 void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    static const struct operation op = {"lookup", run_lookup, true};
+    static const struct operation op = {"lookup", run_lookup,
+                                        OP_ABSENT_IS_ORDINARY | OP_LOCKS_DIRECTORY};
 
     request_begin(req, &op, parent, name, 0, 0, NULL);
 }
@@ -100,7 +101,7 @@ static int run_getattr(struct request *r)
 
 void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi _unused_)
 {
-    static const struct operation op = {"getattr", run_getattr, true};
+    static const struct operation op = {"getattr", run_getattr, OP_ABSENT_IS_ORDINARY};
 
     request_begin(req, &op, ino, NULL, 0, 0, NULL);
 }
@@ -119,7 +120,7 @@ static int run_readlink(struct request *r)
 
 void ops_readlink(fuse_req_t req, fuse_ino_t ino)
 {
-    static const struct operation op = {"readlink", run_readlink, true};
+    static const struct operation op = {"readlink", run_readlink, OP_ABSENT_IS_ORDINARY};
 
     request_begin(req, &op, ino, NULL, 0, 0, NULL);
 }
@@ -142,15 +143,25 @@ static bool is_for_writing(const struct request *r)
     return (r->fi.flags & O_ACCMODE) != O_RDONLY || r->fi.flags & O_TRUNC;
 }
 
+/*
+ * A file whose content changes faster than a path is walked: the name was looked up, and by now the
+ * node has another content than it promises. The kernel walks the path once more, and no more, so
+ * that is no reason to fail: this one open gets what is true, and the kernel keeps none of it.
+ */
 static int open_file(struct request *r, struct handle **ret)
 {
     const struct kind *row = kind_row(r->key.kind);
     struct handle *h _cleanup_(handle_freep) = NULL;
     struct place p _cleanup_place_ = {0};
     int rc = place_open(r, &p);
+    bool late = false;
     size_t size;
 
     rc = rc ? rc : kind_present(&p);
+    if (rc == -ESTALE && p.content) {
+        late = true;
+        rc = 0;
+    }
     if (rc == 0 && row->flags & KIND_F_FETCHED)
         rc = row->size(&p, &size); /* what cannot be had is told here: not all look at read */
     if (rc == 0 && r->key.kind == KIND_TAG && is_for_writing(r))
@@ -160,6 +171,7 @@ static int open_file(struct request *r, struct handle **ret)
     h = handle_new(r->ino);
     if (!h)
         return -ENOMEM;
+    h->late = late;
     if (row->flags & KIND_F_VERSION)
         h->version = content_ref(p.content);
     else if (!(row->flags & (KIND_F_WAIT | KIND_F_FOLLOW)))
@@ -186,8 +198,8 @@ static int run_open(struct request *r)
     if (rc)
         return rc;
     r->fi.fh = (uintptr_t)h;
-    r->fi.direct_io =
-        row->flags & KIND_F_DIRECT || (row->flags & KIND_F_WRITE && is_for_writing(r));
+    r->fi.direct_io = row->flags & KIND_F_DIRECT || (h && h->late) ||
+                      (row->flags & KIND_F_WRITE && is_for_writing(r));
     r->fi.keep_cache = !r->fi.direct_io; /* the notifier says when it is old */
     r->fi.noflush = (r->fi.flags & O_ACCMODE) == O_RDONLY;
     if (fuse_reply_open(r->req, &r->fi) == 0)
@@ -197,7 +209,7 @@ static int run_open(struct request *r)
 
 void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    static const struct operation op = {"open", run_open, true};
+    static const struct operation op = {"open", run_open, OP_ABSENT_IS_ORDINARY};
 
     request_begin(req, &op, ino, NULL, 0, 0, fi);
 }
@@ -293,7 +305,7 @@ static int run_read(struct request *r)
 
 void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-    static const struct operation op = {"read", run_read, false};
+    static const struct operation op = {"read", run_read, 0};
 
     request_begin(req, &op, ino, NULL, size, off, fi);
 }
@@ -325,7 +337,7 @@ static int run_access(struct request *r)
 
 void ops_access(fuse_req_t req, fuse_ino_t ino, int mask)
 {
-    static const struct operation op = {"access", run_access, true};
+    static const struct operation op = {"access", run_access, OP_ABSENT_IS_ORDINARY};
 
     request_begin(req, &op, ino, NULL, (size_t)(mask & (R_OK | W_OK | X_OK)), 0, NULL);
 }
@@ -372,7 +384,7 @@ static int run_poll(struct request *r)
 
 void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
 {
-    static const struct operation op = {"poll", run_poll, true};
+    static const struct operation op = {"poll", run_poll, OP_ABSENT_IS_ORDINARY};
 
     /* first announce, then look: no growth in between is lost */
     if (ph && fi->fh)

@@ -181,7 +181,7 @@ static int run_create(struct request *r)
 void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
                 struct fuse_file_info *fi)
 {
-    static const struct operation op = {"create", run_create, false};
+    static const struct operation op = {"create", run_create, OP_LOCKS_DIRECTORY};
 
     request_begin(req, &op, parent, name, mode & 07777, 0, fi);
 }

@@ -120,7 +120,7 @@ static int run_mkdir(struct request *r)
 
 void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode _unused_)
 {
-    static const struct operation op = {"mkdir", run_mkdir, false};
+    static const struct operation op = {"mkdir", run_mkdir, OP_LOCKS_DIRECTORY};
 
     request_begin(req, &op, parent, name, 0, 0, NULL);
 }
@@ -223,7 +223,7 @@ static int run_rmdir(struct request *r)
 
 void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    static const struct operation op = {"rmdir", run_rmdir, false};
+    static const struct operation op = {"rmdir", run_rmdir, OP_LOCKS_DIRECTORY};
 
     request_begin(req, &op, parent, name, 0, 0, NULL);
 }
@@ -267,7 +267,7 @@ static int run_unlink(struct request *r)
 
 void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    static const struct operation op = {"unlink", run_unlink, false};
+    static const struct operation op = {"unlink", run_unlink, OP_LOCKS_DIRECTORY};
 
     request_begin(req, &op, parent, name, 0, 0, NULL);
 }
@@ -280,14 +280,14 @@ static int run_refused(struct request *r _unused_)
 void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent _unused_,
                 const char *newname _unused_, unsigned flags _unused_)
 {
-    static const struct operation op = {"rename", run_refused, false};
+    static const struct operation op = {"rename", run_refused, OP_LOCKS_DIRECTORY};
 
     request_begin(req, &op, parent, name, 0, 0, NULL);
 }
 
 void ops_link(fuse_req_t req, fuse_ino_t ino _unused_, fuse_ino_t newparent, const char *newname)
 {
-    static const struct operation op = {"link", run_refused, false};
+    static const struct operation op = {"link", run_refused, OP_LOCKS_DIRECTORY};
 
     request_begin(req, &op, newparent, newname, 0, 0, NULL);
 }
@@ -295,7 +295,7 @@ void ops_link(fuse_req_t req, fuse_ino_t ino _unused_, fuse_ino_t newparent, con
 void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode _unused_,
                dev_t rdev _unused_)
 {
-    static const struct operation op = {"mknod", run_refused, false};
+    static const struct operation op = {"mknod", run_refused, OP_LOCKS_DIRECTORY};
 
     request_begin(req, &op, parent, name, 0, 0, NULL);
 }
@@ -339,7 +339,7 @@ static int run_setattr(struct request *r)
 void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
                  struct fuse_file_info *fi _unused_)
 {
-    static const struct operation op = {"setattr", run_setattr, false};
+    static const struct operation op = {"setattr", run_setattr, 0};
     const int asked = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID |
                       FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME |
                       FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW;
@@ -372,7 +372,7 @@ static int run_write(struct request *r)
 void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
                struct fuse_file_info *fi)
 {
-    static const struct operation op = {"write", run_write, false};
+    static const struct operation op = {"write", run_write, 0};
 
     request_begin_write(req, &op, ino, data, size, off, fi);
 }

@@ -141,6 +141,7 @@ static struct parked *take(struct park *p, bool *ret_interrupted)
 static void answer(struct parked *q, int err)
 {
     request_fail(&q->request, err);
+    request_waited(&q->request);
     node_put(q->request.fs->nodes, q->request.node);
 }
 

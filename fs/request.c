@@ -30,8 +30,8 @@ static void path_of(const struct request *r, char *out, size_t size)
 void request_fail(struct request *r, int err)
 {
     char path[KEY_PATH_SIZE + NAME_SIZE + 2];
-    bool ordinary =
-        ((err == -ENOENT || err == -ESTALE) && r->op->absent_is_ordinary) || err == -EINTR;
+    bool ordinary = ((err == -ENOENT || err == -ESTALE) && r->op->flags & OP_ABSENT_IS_ORDINARY) ||
+                    err == -EINTR;
 
     if (!ordinary) {
         path_of(r, path, sizeof(path));
@@ -60,6 +60,21 @@ static bool fetched_too_long(struct request *r)
            fs_now_ms(r->fs) - r->begun_ms >= FETCH_WAIT_MS;
 }
 
+void request_waits(struct request *r)
+{
+    if (r->holding || !(r->op->flags & OP_LOCKS_DIRECTORY))
+        return;
+    notify_hold(r->fs->notify, r->ino);
+    r->holding = true;
+}
+
+void request_waited(struct request *r)
+{
+    if (r->holding)
+        notify_release(r->fs->notify, r->ino);
+    r->holding = false;
+}
+
 void request_run(struct request *r)
 {
     uint64_t seen = park_seen(r->fs->park);
@@ -74,12 +89,14 @@ void request_run(struct request *r)
     if (rc == PARK && waited_enough(r))
         rc = fault_set(&r->fault, -EAGAIN, "not known yet: the first sweep has not brought it");
     if (rc == PARK) {
+        request_waits(r);
         rc = park_add(r->fs->park, r, seen);
         if (rc == 0)
             return;
     }
     if (rc < 0)
         request_fail(r, rc);
+    request_waited(r);
     node_put(r->fs->nodes, r->node);
 }
 

@@ -12,10 +12,15 @@
 
 struct request;
 
+enum {
+    OP_ABSENT_IS_ORDINARY = 1, /* ENOENT is no line in the log */
+    OP_LOCKS_DIRECTORY = 2,    /* the kernel holds the lock of the directory, its node, meanwhile */
+};
+
 struct operation {
     const char *name;
     int (*run)(struct request *r);
-    bool absent_is_ordinary; /* ENOENT is no line in the log */
+    unsigned flags;
 };
 
 struct request {
@@ -32,6 +37,7 @@ struct request {
     const char *data; /* of a WRITE: size bytes, as long as it is not handed on */
     int64_t begun_ms;
     uint64_t epoch; /* from before it looked at anything (notify.h) */
+    bool holding;   /* names in its directory are held back (notify.h) */
     struct fault fault;
 };
 
@@ -43,6 +49,9 @@ void request_begin_write(fuse_req_t req, const struct operation *op, fuse_ino_t 
                          const char *data, size_t size, off_t off, const struct fuse_file_info *fi);
 void request_run(struct request *r); /* again; r is the caller's, its node reference is not */
 void request_fail(struct request *r, int err); /* answers with err and logs; the node stays */
+/* It will wait for something; it has been answered, and waits no more. */
+void request_waits(struct request *r);
+void request_waited(struct request *r);
 struct handle;
 static inline struct handle *request_handle(const struct request *r)
 {

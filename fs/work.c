@@ -91,6 +91,7 @@ static void job(void *arg)
             request_fail(&w->request, r);
         else
             w->reply(w);
+        request_waited(&w->request);
     }
     node_put(nodes, node);
     unref(w);
@@ -108,6 +109,9 @@ static struct work *work_new(const struct request *r, const struct work_args *a)
         return NULL;
     }
     w->request = *r;
+    w->request.holding = false; /* r's own */
+    if (!a->unlocked)
+        request_waits(&w->request);
     w->run = a->run;
     w->reply = a->reply;
     w->any_signal = a->any_signal;
@@ -141,8 +145,10 @@ int work_start(const struct request *r, const struct work_args *a)
     if (!claim_locked(w))
         rc = 0; /* the signal thread was faster */
     pthread_mutex_unlock(&lock);
-    if (rc)
+    if (rc) {
         fuse_req_interrupt_func(r->req, NULL, NULL);
+        request_waited(&w->request);
+    }
     node_put(r->fs->nodes, r->node);
     unref(w);
     return rc;
@@ -198,6 +204,7 @@ static void *signal_main(void *arg _unused_)
         pthread_mutex_unlock(&lock);
         fuse_req_interrupt_func(w->request.req, NULL, NULL);
         fuse_reply_err(w->request.req, EINTR);
+        request_waited(&w->request);
         /* Nobody waits for a mkdir any more, but its claim may be on its way: cancelled, nobody
          * would know whether it was made. Only a wait is cancelled, and everything when the mount
          * ends. */

@@ -13,6 +13,7 @@ struct work_args {
     int (*run)(struct work *w);    /* on a worker; may wait */
     void (*reply)(struct work *w); /* answers; only where run gave 0 and nobody has answered yet */
     bool any_signal;
+    bool unlocked;               /* the kernel holds no lock, whatever the operation */
     void *arg;                   /* or NULL */
     void (*arg_free)(void *arg); /* NULL: nothing to free */
 };

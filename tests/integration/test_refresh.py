@@ -132,6 +132,37 @@ def test_a_failed_one_leaves_the_last_good_in_force(lab):
     assert mount.freshness()["last-error"] == "-"
 
 
+# What a reader has open
+
+def add_service(lab, mount, name):
+    lab.aws.ec2.create_security_group(GroupName=name, Description="x", VpcId=lab.account.vpc, TagSpecifications=[
+        {"ResourceType": "security-group", "Tags": tags(service_id=name, service_family=FAMILY)}])
+    mount.refresh()
+    wait_until(lambda: name in mount.read("families", FAMILY, "services.tsv"), 30 * SLOW, name, 0.05)
+
+
+@pytest.mark.limit(60)
+def test_an_open_that_comes_late_sees_what_is_true(lab):
+    """The table changes between the look-up of its name and its open: here by way of /proc, which looks up no name."""
+    mount = lab.mount(refresh=3600)
+    wait_for_sweeps(mount, 1)
+    path = mount.at("families", FAMILY, "services.tsv")
+    before = mount.read("families", FAMILY, "services.tsv")
+    with open(path) as early:
+        add_service(lab, mount, "new1")
+        with open(f"/proc/self/fd/{early.fileno()}") as late:
+            assert late.read() == mount.read("families", FAMILY, "services.tsv")
+        assert os.fstat(early.fileno()).st_size == len(before) and early.read() == before
+    name = os.open(path, os.O_PATH)
+    try:
+        add_service(lab, mount, "new2")
+        with open(f"/proc/self/fd/{name}") as late:
+            assert os.fstat(late.fileno()).st_size == os.stat(path).st_size
+            assert late.read() == mount.read("families", FAMILY, "services.tsv")
+    finally:
+        os.close(name)
+
+
 # Before the first one has ended
 
 def stalled(lab):

@@ -68,6 +68,25 @@ def test_a_handled_signal_ends_a_wait_with_eintr(lab, mount):
     assert ends_at_once(waiter, signal.SIGUSR1) == 7
 
 
+ENDS = {"kill": "Software caused connection abort", "stop": "No such device", "answer": "No such file or directory"}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_no_name_waits_for_a_directory_that_is_held(lab, end):
+    """The kernel keeps services/ locked for who asks for a name that cannot be known before the sweep has ended. A daemon
+    that waited for that lock would not even end by SIGKILL, nor would who asked."""
+    rule = lab.proxy.rule("tagging:GetResources", stall=True, where=lambda r: r.params.get("TagFilters") == [{"Key": "service-family"}])
+    mount = lab.mount(refresh=3600)
+    with started(["cat", mount.at("services", "no-such-name")], mount) as asker:
+        wait_until(lambda: waits_in_kernel(asker), 10, "cat to wait", 0.05)
+        assert {"legacy1", "legacy2"} <= set(mount.ls("families", FAMILY)), "so there are names in services/ to be told of"
+        {"kill": mount.kill, "stop": mount.stop, "answer": lambda: lab.proxy.remove_rule(rule)}[end]()
+        _, errors = asker.communicate(timeout=30 * SLOW)
+        assert ENDS[end] in errors.decode()
+    if end == "answer":
+        assert {"legacy1", "legacy2"} <= set(mount.ls("services"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_ls_on_an_aws_that_stalls(lab, number):
     lab.proxy.rule("tagging:Get*", stall=True)

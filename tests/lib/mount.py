@@ -122,7 +122,10 @@ class Mount:
     def kill(self):
         """As a crash: the process is gone, the mount point answers ENOTCONN."""
         self.process.kill()
-        self.process.wait(30)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._abort()
         self.detach()
 
     def pause(self):
@@ -135,11 +138,20 @@ class Mount:
         """SIGTERM; gives the exit status."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
-            status = process.stop(self.process, timeout * SLOW)
+            try:
+                status = process.stop(self.process, timeout * SLOW)
+            except subprocess.TimeoutExpired:
+                self._abort()
         else:
             status = self.process.returncode if self.process else None
         self.detach()
         return status
+
+    def _abort(self):
+        """For a daemon that the kernel keeps, and with it whoever waits for it: else the tests would stay for ever, too."""
+        subprocess.run(["umount", "-f", "-l", self.path], capture_output=True, timeout=20)
+        self.process.wait(20)
+        raise RuntimeError(f"{self.name}: not even SIGKILL ended svcfs; its connection had to be aborted")
 
     def detach(self):
         for _ in range(4):
