@@ -10,12 +10,14 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn)
     /* PARALLEL_DIROPS: channel.c */
     const unsigned wanted = FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
                             FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS |
-                            FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_ASYNC_READ;
+                            FUSE_CAP_ASYNC_READ;
     struct fs *fs = userdata;
 
     conn->want |= wanted & conn->capable;
-    /* Caches are invalidated by name (notify.c), never by comparing times at each read. */
-    conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
+    /* Caches are invalidated by name (notify.c), never by comparing times at each read. Not
+     * EXPLICIT_INVAL_DATA: an answer with another size, before the notifier has come, would cut the
+     * old content to it. */
+    conn->want &= ~(unsigned)(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_EXPLICIT_INVAL_DATA);
     /* The kernel's own splice gains nothing for files of some hundred bytes. */
     conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
     if (fs->ready)

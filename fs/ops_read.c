@@ -69,33 +69,39 @@ void ops_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *for
     fuse_reply_none(req);
 }
 
-/* Who has a file open that is another node by now still sees its size: GETATTR never says by which
- * handle it asks. */
-static int take_open_content(struct request *r, struct place *p)
+/*
+ * The file has another content than the node promises, or is another life's. Who has it open still
+ * sees its size (GETATTR never says by which handle it asks); others see what is true, at the
+ * moment.
+ */
+static int outdated(struct request *r, struct place *p, double *keep)
 {
     struct content *c = handle_content(r->ino);
 
-    if (!c)
-        return -ESTALE;
-    content_unref(p->content);
-    p->content = c;
-    return 0;
+    if (c) {
+        content_unref(p->content);
+        p->content = c;
+    } else {
+        *keep = 0;
+    }
+    return p->content ? 0 : -ESTALE;
 }
 
 static int run_getattr(struct request *r)
 {
     struct place p _cleanup_place_ = {0};
+    double keep = kind_attr_timeout(r->key.kind);
     struct stat st;
     int rc = place_open(r, &p);
 
     rc = rc ? rc : kind_present(&p);
     if (rc == -ESTALE && p.snap)
-        rc = take_open_content(r, &p);
+        rc = outdated(r, &p, &keep);
     rc = rc ? rc : kind_attr(&p, r->ino, &st, &r->fault);
     if (rc == -ENOENT && handle_is_fresh(r->ino))
         return tag_reply_fresh(r);
     if (rc == 0)
-        fuse_reply_attr(r->req, &st, entry_keep(r->fs, r->epoch, kind_attr_timeout(r->key.kind)));
+        fuse_reply_attr(r->req, &st, entry_keep(r->fs, r->epoch, keep));
     return rc;
 }
 

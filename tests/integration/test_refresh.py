@@ -156,6 +156,7 @@ def test_an_open_that_comes_late_sees_what_is_true(lab):
     name = os.open(path, os.O_PATH)
     try:
         add_service(lab, mount, "new2")
+        assert os.fstat(name).st_size == os.stat(path).st_size
         with open(f"/proc/self/fd/{name}") as late:
             assert os.fstat(late.fileno()).st_size == os.stat(path).st_size
             assert late.read() == mount.read("families", FAMILY, "services.tsv")

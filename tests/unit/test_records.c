@@ -257,9 +257,23 @@ static void observe(void *arg, const char *family, const char *id, unsigned what
     pthread_mutex_unlock(&a->lock);
 }
 
+/* Between them what the account holds is changed: the refresher may come at any time, since the
+ * clock is advanced. */
+static void begin_change(struct account *a)
+{
+    pthread_mutex_lock(&a->lock);
+}
+
+static void end_change(struct account *a)
+{
+    pthread_mutex_unlock(&a->lock);
+}
+
 static void forget_counts(struct account *a)
 {
+    begin_change(a);
     a->pages = a->gets = a->beneath = a->looks = a->views = a->events = 0;
+    end_change(a);
     lookups = parsed = told = 0;
 }
 
@@ -521,7 +535,9 @@ static void test_tags(void **state)
     for (size_t i = 0; i < 2; i++)
         a->services[i].tagged = "ready";
     assert_int_equal(cache_start(a->cache, NULL), 0);
+    begin_change(a);
     a->services[2].removed = true;
+    end_change(a);
     refresh(a);
     settle(a);
     uint64_t sweep = a->p->sweep;
@@ -530,30 +546,38 @@ static void test_tags(void **state)
     settle(a);
     assert_int_equal(a->gets, 0);
 
+    begin_change(a);
     a->services[0].phase = "d"; /* another machine's teardown */
     a->services[0].tagged = "deleting";
+    end_change(a);
     refresh(a);
     settle(a);
     assert_int_equal(a->gets, 1);
     assert_int_equal(a->views, 1);
+    begin_change(a);
     a->services[0].phase = "f"; /* it ended */
     a->services[0].tagged = "failed";
     a->services[0].spent = 1;
+    end_change(a);
     refresh(a);
     advance(a, a->p->timing.poll_ms);
     settle(a);
     assert_int_equal(a->gets, 2);
     assert_int_equal(a->views, 2);
 
+    begin_change(a);
     a->services[2].removed = false; /* another machine's claim */
     a->services[2].phase = "c";
     a->services[2].tagged = "creating";
+    end_change(a);
     refresh(a);
     settle(a);
     assert_int_equal(map_size(a->p->lives), 3);
     assert_int_equal(a->gets, 3);
 
+    begin_change(a);
     a->services[1].tagged = "failed"; /* the record says otherwise: once is enough */
+    end_change(a);
     refresh(a);
     settle(a);
     refresh(a);
@@ -591,10 +615,12 @@ static void test_parts(void **state)
     refresh(a);
     settle(a);
 
+    begin_change(a);
     a->services[0].removed = false; /* another machine's: its record is tagged and not seen yet */
     a->services[0].phase = "c";
     a->services[0].part = "fam";
     a->services[1].part = "fam"; /* what is left of one */
+    end_change(a);
     forget_counts(a);
     refresh(a);
     assert_int_equal(status_of(a, "s00000"), STATUS_UNKNOWN);
@@ -606,17 +632,23 @@ static void test_parts(void **state)
     assert_int_equal(a->gets, 2);
     assert_int_equal(a->views, 2);
 
+    begin_change(a);
     a->services[0].phase = "r";   /* nothing is polled */
+    end_change(a);
     for (int i = 0; i < 3; i++) { /* it is not asked again, whatever else changes */
         sweep_again(a);
+        begin_change(a);
         a->services[2].tagged = i % 2 ? NULL : "ready";
+        end_change(a);
         forget_counts(a);
         refresh(a);
         watch_turn(a->p);
         assert_int_equal(status_of(a, "s00001"), STATUS_UNMANAGED);
         assert_int_equal(a->gets, 0);
     }
+    begin_change(a);
     a->services[1].part = NULL; /* the id may come back */
+    end_change(a);
     refresh(a);
     settle(a);
     assert_int_equal(map_size(a->p->recordless), 0);
@@ -639,7 +671,9 @@ static void test_parts_elsewhere(void **state)
         assert_int_equal(status_of(a, "s00000"), STATUS_READY);
         forget_counts(a);
         for (int i = 0; i < 2; i++) {
+            begin_change(a);
             a->services[0].tagged = i == 0 ? "ready" : NULL;
+            end_change(a);
             refresh(a);
             watch_turn(a->p);
         }
@@ -676,13 +710,19 @@ static void test_parts_refused(void **state)
     assert_int_equal(cache_start(a->cache, NULL), 0);
     refresh(a);
     settle(a);
+    begin_change(a);
     a->services[0].part = "fam";
+    end_change(a);
     refresh(a);
+    begin_change(a);
     a->refuse = true;
+    end_change(a);
     settle(a);
     assert_int_equal(status_of(a, "s00000"), STATUS_UNKNOWN);
     assert_non_null(map_get(a->p->bad_records, "s00000"));
+    begin_change(a);
     a->refuse = false;
+    end_change(a);
     sweep_again(a);
     advance(a, a->p->timing.turn_ms);
     settle(a);
