@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 import zipfile
 
@@ -15,7 +16,7 @@ import pytest
 
 from tests.lib.aws import tags
 from tests.lib.mount import SLOW, in_parallel
-from tests.lib.process import wait_until
+from tests.lib.process import wait_until, waits_in_kernel
 
 FAMILY = "described"
 # Calls that describe; those of the lists that svcfs reads itself are others.
@@ -399,13 +400,14 @@ def test_who_waits_can_be_stopped(lab, number, program):
     (arn,) = groups(lab, 1)
     mount = lab.mount()
     path = path_of(mount, arn)
-    os.path.lexists(path)
-    lab.proxy.rule("ec2:DescribeSecurityGroups", times=1, delay=3)
+    assert "properties.json" in os.listdir(os.path.dirname(path)) and not described(lab)
+    ended = threading.Event()
+    lab.proxy.rule("ec2:DescribeSecurityGroups", times=1, before=lambda _: ended.wait(30))
     reader = subprocess.Popen([*program, path], stdout=subprocess.PIPE)
-    lab.proxy.wait_for("ec2:DescribeSecurityGroups")
-    begun = time.monotonic()
+    wait_until(lambda: described(lab) and waits_in_kernel(reader), 20 * SLOW, f"{program[0]} to wait", 0.02)
     reader.send_signal(number)
-    assert reader.wait(2 * SLOW) == -number and time.monotonic() - begun < 2 * SLOW
+    assert reader.wait(2 * SLOW) == -number
+    ended.set()
     # The call went on, and brought what the next one reads.
     assert properties(mount, arn)["Description"] == "number 0"
     assert described(lab) == {"ec2:DescribeSecurityGroups": 1}

@@ -10,22 +10,10 @@ import pytest
 from tests.lib.account import FAMILY
 from tests.lib.inventory import difference
 from tests.lib.mount import SLOW
-from tests.lib.process import wait_until
+from tests.lib.process import wait_until, waits_in_kernel
 from tests.lib.witness import check_service, nothing_made
 
 AT_ONCE = 2.0
-
-
-def waits_in_kernel(process):
-    """Whether it is asleep in a request to the mount. (wchan is hidden in some containers: then its state alone.)"""
-    try:
-        with open(f"/proc/{process.pid}/wchan") as file:
-            where = file.read().strip()
-        with open(f"/proc/{process.pid}/stat") as file:
-            state = file.read().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state in "SD" and (where in ("0", "") or "fuse" in where or "request_wait" in where)
 
 
 def started(command, mount):

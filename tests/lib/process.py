@@ -38,6 +38,18 @@ def wait_until(condition, timeout, what, interval=0.02):
         time.sleep(interval)
 
 
+def waits_in_kernel(process):
+    """Whether it is asleep in a request to the mount. (wchan is hidden in some containers: then its state alone.)"""
+    try:
+        with open(f"/proc/{process.pid}/wchan") as file:
+            where = file.read().strip()
+        with open(f"/proc/{process.pid}/stat") as file:
+            state = file.read().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state in "SD" and (where in ("0", "") or "fuse" in where or "request_wait" in where)
+
+
 def accepts(port):
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
