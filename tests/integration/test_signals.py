@@ -65,6 +65,7 @@ def test_no_name_waits_for_a_directory_that_is_held(lab, end):
     that waited for that lock would not even end by SIGKILL, nor would who asked."""
     rule = lab.proxy.rule("tagging:GetResources", stall=True, where=lambda r: r.params.get("TagFilters") == [{"Key": "service-family"}])
     mount = lab.mount(refresh=3600)
+    assert mount.exists("services")     # so what is waited for can only be the name in it
     with started(["cat", mount.at("services", "no-such-name")], mount) as asker:
         wait_until(lambda: waits_in_kernel(asker), 10, "cat to wait", 0.05)
         assert {"legacy1", "legacy2"} <= set(mount.ls("families", FAMILY)), "so there are names in services/ to be told of"
