@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from tests.lib.mount import ORDINARY, SLOW, needs_root
+from tests.lib.mount import ORDINARY, needs_root
 from tests.lib.process import wait_until
+from tests.lib.sweeps import wait_for_sweeps
 
 LATENCY, DRIVER = "/dev/cpu_dma_latency", "/sys/devices/system/cpu/cpuidle/current_driver"
 AT_REST = 2000 * 1000 * 1000       # PM_QOS_CPU_LATENCY_DEFAULT_VALUE, microseconds
@@ -65,7 +66,7 @@ class Asking:
 def test_held_while_asked(lab, mount):
     assert holds(mount)
     # Killed while a name is being forgotten in the directory that is asked, it could not end (svcfs(1), SIGNALS).
-    wait_until(lambda: int(mount.freshness()["sweeps"]) >= 2, 30 * SLOW, "a refresh that finds nothing new")
+    wait_for_sweeps(mount, 2)
     for end in (lambda: None, mount.kill):
         wait_until(lambda: latency() == AT_REST, 10, "processors that may sleep", 0.01)
         with Asking(mount):

@@ -10,14 +10,10 @@ from tests.lib.account import FAMILY, SHARED
 from tests.lib.aws import tags
 from tests.lib.lab import SLOW
 from tests.lib.process import wait_until
+from tests.lib.sweeps import is_chain, stalled, wait_for_sweeps
 
 _TYPES = {"ec2:security-group", "ecs:service", "ecs:task-definition", "elasticloadbalancing", "secretsmanager:secret",
           "rds:db", "elasticfilesystem:file-system", "ssm:parameter"}
-
-
-def is_chain(request, key="service-family"):
-    """A page of a sweep; the groups' members are read with other filters."""
-    return request.params.get("TagFilters") == [{"Key": key}]
 
 
 def types_of(record):
@@ -26,10 +22,6 @@ def types_of(record):
 
 def pages(lab, key="service-family"):
     return [r for r in lab.proxy.seen("tagging:GetResources", where=lambda q: is_chain(q, key)) if not lab._is_the_tests(r.request)]
-
-
-def wait_for_sweeps(mount, n, timeout=30):
-    wait_until(lambda: int(mount.freshness()["sweeps"]) >= n, timeout * SLOW, f"{n} sweeps", 0.02)
 
 
 def many(lab, n, family="params"):
@@ -165,11 +157,6 @@ def test_an_open_that_comes_late_sees_what_is_true(lab):
 
 
 # Before the first one has ended
-
-def stalled(lab):
-    """No sweep gets an answer; the pages of one family do."""
-    return lab.proxy.rule("tagging:GetResources", stall=True, where=is_chain)
-
 
 @pytest.mark.limit(60)
 def test_names_of_families_by_one_call(lab):

@@ -11,6 +11,7 @@ from tests.lib.account import FAMILY
 from tests.lib.inventory import difference
 from tests.lib.mount import SLOW
 from tests.lib.process import wait_until, waits_in_kernel
+from tests.lib.sweeps import stalled
 from tests.lib.witness import check_service, nothing_made
 
 AT_ONCE = 2.0
@@ -63,7 +64,7 @@ ENDS = {"kill": "Software caused connection abort", "stop": "No such device", "a
 def test_no_name_waits_for_a_directory_that_is_held(lab, end):
     """The kernel keeps services/ locked for who asks for a name that cannot be known before the sweep has ended. A daemon
     that waited for that lock would not even end by SIGKILL, nor would who asked."""
-    rule = lab.proxy.rule("tagging:GetResources", stall=True, where=lambda r: r.params.get("TagFilters") == [{"Key": "service-family"}])
+    rule = stalled(lab)
     mount = lab.mount(refresh=3600)
     assert mount.exists("services")     # so what is waited for can only be the name in it
     with started(["cat", mount.at("services", "no-such-name")], mount) as asker:
