@@ -31,7 +31,8 @@
 #include "cache/diff.h"
 #include "cache/things.h"
 
-enum { CHAIN_HELPERS = 7, SIDE_JOBS = 4 };
+/* ARN_STEPS: rule, listener, load balancer. */
+enum { CHAIN_HELPERS = 7, SIDE_JOBS = 4, ARN_STEPS = 2 };
 
 /* --- the publisher --- */
 
@@ -233,6 +234,9 @@ int cache_refresh(struct cache *c, struct cancel *cancel, struct fault *f)
     cancel_remove(cancel, &w);
     if (r < 0)
         return r;
+    /* What ARNs lead to comes right behind the sweep, by an observer: a step with each snapshot. */
+    for (int step = 0; step < ARN_STEPS; step++)
+        cache_flush(c);
     struct cache_freshness fresh;
     cache_freshness(c, &fresh);
     return fresh.last.err ? fault_copy(f, &fresh.last) : 0;

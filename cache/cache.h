@@ -42,8 +42,8 @@ const struct snapshot *cache_sketch(struct cache *c);
  * ended. 0: it comes; or the error with which a reading ended since then. Returns at once. */
 int cache_want_family(struct cache *c, const char *family, int64_t since_ms, struct fault *f);
 
-/* A sweep that begins after the call; returns when its snapshot is in force, or with its error, or
- * -ECANCELED. */
+/* A sweep that begins after the call; returns when its snapshot is in force, and what the observers
+ * found used by it (cache_use) before they returned; or with its error, or -ECANCELED. */
 int cache_refresh(struct cache *c, struct cancel *cancel, struct fault *f);
 /* Returns when all that was laid over before the call stands in the newest snapshot (at once
  * where there is none yet). */

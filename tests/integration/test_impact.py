@@ -146,6 +146,31 @@ def test_mount_targets_of_a_file_system_tagged_by_hand(lab):
 
 
 @pytest.mark.limit(120)
+def test_a_refresh_brings_what_arns_tell(lab):
+    """A cluster, a listener and its load balancer without a tag: known by their users' ARNs, as soon as the refresh is over."""
+    aws, account = lab.aws, lab.account
+    mount = lab.mount(refresh=3600)
+    mount.refresh()
+    for number in range(3):
+        own = tags(service_id=f"far{number}", service_family="shops")
+        aws.ecs.create_cluster(clusterName=f"far{number}")
+        aws.ecs.create_service(cluster=f"far{number}", serviceName="web", taskDefinition="shop", desiredCount=0,
+                               tags=[{"key": t["Key"], "value": t["Value"]} for t in own])
+        balancer = aws.elbv2.create_load_balancer(Name=f"far{number}", Subnets=account.subnets)["LoadBalancers"][0]
+        listener = aws.elbv2.create_listener(
+            LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=[
+                {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}])["Listeners"][0]
+        aws.elbv2.create_rule(ListenerArn=listener["ListenerArn"], Priority=1, Tags=own,
+                              Conditions=[{"Field": "path-pattern", "Values": ["/far"]}],
+                              Actions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}])
+        mount.refresh()
+        balancers = mount.ls("resources", "elasticloadbalancing", "loadbalancer")
+        assert services_of(mount, "ecs", "cluster", f"far{number}") == {f"far{number}"}
+        assert any(f"far{number}" in name for name in balancers), balancers
+        assert any(f"far{number}" in name for name in mount.ls("resources", "elasticloadbalancing", "listener"))
+
+
+@pytest.mark.limit(120)
 def test_the_whole_answer_is_waited_for(lab):
     """impact.tsv waits for the first round; services/ does not; a signal ends the wait."""
     stalled = lab.proxy.rule("ecs:DescribeServices", stall=True)
