@@ -31,7 +31,7 @@
 #include "cache/diff.h"
 #include "cache/things.h"
 
-/* ARN_STEPS: rule, listener, load balancer. */
+/* ARN_STEPS: of the longest way that ARNs alone lead (edges.c): rule, listener, load balancer. */
 enum { CHAIN_HELPERS = 7, SIDE_JOBS = 4, ARN_STEPS = 2 };
 
 /* --- the publisher --- */

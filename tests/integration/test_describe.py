@@ -14,7 +14,7 @@ import zipfile
 
 import pytest
 
-from tests.lib.aws import tags
+from tests.lib.aws import ecs_tags, tags
 from tests.lib.mount import SLOW, in_parallel
 from tests.lib.process import wait_until, waits_in_kernel
 
@@ -26,10 +26,6 @@ _DESCRIBE = ("ec2:Describe*", "elasticloadbalancing:Describe*", "elasticfilesyst
 
 def own(service="d1", family=FAMILY):
     return tags(service_id=service, service_family=family)
-
-
-def lower(list_of_tags):
-    return [{"key": t["Key"], "value": t["Value"]} for t in list_of_tags]
 
 
 def described(lab):
@@ -158,13 +154,13 @@ def _balancing(lab):
 def _containers(lab):
     aws, a = lab.aws, lab.account
     ecs = aws.ecs
-    cluster = ecs.create_cluster(clusterName="d", tags=lower(own()))["cluster"]["clusterArn"]
+    cluster = ecs.create_cluster(clusterName="d", tags=ecs_tags(own()))["cluster"]["clusterArn"]
     definition = ecs.register_task_definition(
-        family="d", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512", tags=lower(own()),
+        family="d", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512", tags=ecs_tags(own()),
         containerDefinitions=[{"name": "web", "image": a.image, "memory": 256}])["taskDefinition"]["taskDefinitionArn"]
     network = {"awsvpcConfiguration": {"subnets": a.subnets, "securityGroups": [a.cluster_group]}}
     service = ecs.create_service(cluster="d", serviceName="d", taskDefinition="d", desiredCount=0, launchType="FARGATE",
-                                 networkConfiguration=network, tags=lower(own()))["service"]["serviceArn"]
+                                 networkConfiguration=network, tags=ecs_tags(own()))["service"]["serviceArn"]
     return {
         cluster: ecs.describe_clusters(clusters=[cluster])["clusters"][0],
         definition: ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"],
@@ -238,7 +234,7 @@ def test_secrets_in_the_environment_are_not_shown(lab):
     environment = {"WORDPRESS_DB_PASSWORD": "hunter2-a", "API_TOKEN": "hunter2-b", "AWS_SECRET_ACCESS_KEY": "hunter2-c",
                    "DATABASE_URL": "mysql://wp:hunter2-d@db/wp", "MAIL": "AKIAHUNTER2XXXXXXXXX", "HOST": "db.example.edu",
                    "SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:x"}
-    made = lab.aws.ecs.register_task_definition(family="e", tags=lower(own()), containerDefinitions=[{
+    made = lab.aws.ecs.register_task_definition(family="e", tags=ecs_tags(own()), containerDefinitions=[{
         "name": "web", "image": "i", "memory": 64, "environment": [{"name": k, "value": v} for k, v in environment.items()],
         "logConfiguration": {"logDriver": "splunk", "options": {"splunk-token": "hunter2-e", "splunk-url": "https://s"}}}])
     mount = lab.mount()
@@ -289,7 +285,7 @@ def test_names_cost_nothing_one_costs_one_call_all_cost_the_batches(lab):
     lab.aws.ecs.create_cluster(clusterName="big")
     lab.aws.ecs.register_task_definition(family="big", containerDefinitions=[{"name": "w", "image": "i", "memory": 64}])
     services = [lab.aws.ecs.create_service(cluster="big", serviceName=f"e{i}", taskDefinition="big", desiredCount=0,
-                tags=lower(own(f"s{i}")))["service"]["serviceArn"] for i in range(34)]
+                tags=ecs_tags(own(f"s{i}")))["service"]["serviceArn"] for i in range(34)]
     parameters = []
     for i in range(60):
         lab.aws.ssm.put_parameter(Name=f"/big/{i}", Value="x", Type="String", Tags=own(f"s{i}"))

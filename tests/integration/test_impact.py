@@ -8,14 +8,14 @@ import time
 import pytest
 
 from tests.lib.account import FAMILY
-from tests.lib.aws import tags
+from tests.lib.aws import ecs_tags, tags
 from tests.lib.lab import SLOW
 from tests.lib.process import wait_until
 
 
 def described(mount):
     """(done, of) of .svcfs/freshness."""
-    words = dict(line.split("\t", 1) for line in mount.read(".svcfs", "freshness").splitlines())["described"].split()
+    words = mount.freshness()["described"].split()
     return int(words[0]), int(words[2])
 
 
@@ -122,7 +122,7 @@ def test_mount_targets_of_a_file_system_tagged_by_hand(lab):
     aws.ecs.register_task_definition(
         family="reader", containerDefinitions=[{"name": "w", "image": "i", "memory": 64}],
         volumes=[{"name": "v", "efsVolumeConfiguration": {"fileSystemId": system}}],
-        tags=[{"key": t["Key"], "value": t["Value"]} for t in own])
+        tags=ecs_tags(own))
     mount = lab.mount(refresh=1, describe=2)
     both = {"files", "reader"}
     for target, group in zip(targets, groups):
@@ -151,11 +151,11 @@ def test_a_refresh_brings_what_arns_tell(lab):
     aws, account = lab.aws, lab.account
     mount = lab.mount(refresh=3600)
     mount.refresh()
-    for number in range(3):
+    for number in range(3):     # a refresh that returns too early may be lucky once
         own = tags(service_id=f"far{number}", service_family="shops")
         aws.ecs.create_cluster(clusterName=f"far{number}")
         aws.ecs.create_service(cluster=f"far{number}", serviceName="web", taskDefinition="shop", desiredCount=0,
-                               tags=[{"key": t["Key"], "value": t["Value"]} for t in own])
+                               tags=ecs_tags(own))
         balancer = aws.elbv2.create_load_balancer(Name=f"far{number}", Subnets=account.subnets)["LoadBalancers"][0]
         listener = aws.elbv2.create_listener(
             LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=[

@@ -11,7 +11,7 @@ import shutil
 
 from . import aws as awslib
 from . import mariadb as mariadblib
-from .aws import tags
+from .aws import ecs_tags, tags
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FAMILY, SHARED = "wp-containers", "wp-containers-shared"
@@ -105,7 +105,7 @@ def _by_hand(aws, a):
 
 def _hand_made_service(aws, a, own, number):
     service = own["service_id"]
-    ecs_tags = [{"key": t["Key"], "value": t["Value"]} for t in tags(**own)]
+    as_ecs = ecs_tags(tags(**own))
     group = aws.ec2.create_security_group(
         GroupName=f"{service}-nfs", Description="by hand", VpcId=a.vpc,
         TagSpecifications=[{"ResourceType": "security-group", "Tags": tags(**own)}])["GroupId"]
@@ -115,10 +115,10 @@ def _hand_made_service(aws, a, own, number):
                           Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": [f"{service}.ou.example.edu"]}}],
                           Actions=[{"Type": "forward", "TargetGroupArn": target}], Tags=tags(**own))
     aws.ecs.register_task_definition(
-        family=service, networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512", tags=ecs_tags,
+        family=service, networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512", tags=as_ecs,
         containerDefinitions=[{"name": "web", "image": a.image, "memory": 256, "portMappings": [{"containerPort": 80}]}])
     aws.ecs.create_service(
-        cluster=a.cluster, serviceName=service, taskDefinition=service, desiredCount=1, launchType="FARGATE", tags=ecs_tags,
+        cluster=a.cluster, serviceName=service, taskDefinition=service, desiredCount=1, launchType="FARGATE", tags=as_ecs,
         loadBalancers=[{"targetGroupArn": target, "containerName": "web", "containerPort": 80}],
         networkConfiguration={"awsvpcConfiguration": {"subnets": a.subnets, "securityGroups": [group]}})
     aws.secretsmanager.create_secret(Name=f"{service}/database", SecretString='{"password": "by hand"}', Tags=tags(**own))

@@ -43,3 +43,8 @@ class Aws:
 def tags(**values):
     """[{"Key": …, "Value": …}] with _ for - in the keys."""
     return [{"Key": k.replace("_", "-"), "Value": v} for k, v in values.items()]
+
+
+def ecs_tags(pairs):
+    """The same as ECS spells them."""
+    return [{"key": t["Key"], "value": t["Value"]} for t in pairs]

@@ -1,6 +1,6 @@
 """A larger account: 200 services in 5 families that share clusters, load balancers, databases, groups, file systems
 and images; laid with boto3. Who shares what goes by numbers, so that every kind of sharing occurs."""
-from .aws import ACCOUNT, REGION, tags
+from .aws import ACCOUNT, REGION, ecs_tags, tags
 
 FAMILIES = ("web", "shop", "wiki", "blog", "lab")
 SERVICES = 200
@@ -15,10 +15,6 @@ def _sg(aws, vpc, name, own=None):
 def _allow(aws, group, *others):
     aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
         {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": g} for g in others]}])
-
-
-def _lower(pairs):
-    return [{"key": t["Key"], "value": t["Value"]} for t in pairs]
 
 
 class Estate:
@@ -45,7 +41,7 @@ class Estate:
         aws = self.aws
         self.clusters = ["estate-a", "estate-b", "estate-c"]
         for i, name in enumerate(self.clusters):
-            aws.ecs.create_cluster(clusterName=name, tags=_lower(tags(service_family=FAMILIES[i])) if i else [])
+            aws.ecs.create_cluster(clusterName=name, tags=ecs_tags(tags(service_family=FAMILIES[i])) if i else [])
         self.front = _sg(aws, self.vpcs[0], "front")
         self.nfs = _sg(aws, self.vpcs[0], "nfs")
         self.balancers, self.listeners = [], []
@@ -106,10 +102,10 @@ class Estate:
                               Actions=[{"Type": "forward", "TargetGroupArn": target}])
         secret = aws.secretsmanager.create_secret(Name=f"{name}/db", SecretString="x",
                                                   Tags=tags(**own) if number % 2 else [])["ARN"]
-        aws.ecs.register_task_definition(**self._definition(number, name, secret), tags=_lower(tags(**own)))
+        aws.ecs.register_task_definition(**self._definition(number, name, secret), tags=ecs_tags(tags(**own)))
         aws.ecs.create_service(
             cluster=self.clusters[number % 3], serviceName=name, taskDefinition=name, desiredCount=1, launchType="FARGATE",
-            tags=_lower(pairs), loadBalancers=[{"targetGroupArn": target, "containerName": "web", "containerPort": 80}],
+            tags=ecs_tags(pairs), loadBalancers=[{"targetGroupArn": target, "containerName": "web", "containerPort": 80}],
             networkConfiguration={"awsvpcConfiguration": {
                 "subnets": self.subnets[:1 + number % 2], "securityGroups": [group] + ([self.nfs] if number % 4 == 0 else [])}})
 
